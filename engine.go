@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: MIT
+
+package locmem
+
+import (
+	"context"
+	"weak"
+
+	"github.com/locmem/locmem/evict"
+	"github.com/locmem/locmem/internal/lock"
+)
+
+// Engine is a cache of keys K and values V within one process, split into shards
+// that are locked on their own. All methods are safe for concurrent use. Make
+// one with New; the zero Engine is not usable, and an Engine must not be copied.
+type Engine[K comparable, V any] struct {
+	_ [0]func() // not comparable
+
+	// None of these changes after New.
+	shards   []shard[K, V]
+	mask     uint64
+	hasher   hasher[K]
+	opts     Options[K, V]
+	weighted bool // weights are asked for and accounted
+	clock    *clock
+
+	entries account
+	weights account // in use if weighted
+
+	cursor lock.Uint32 // where the next search over all shards begins
+
+	serial lock.Mutex // protects the right to hold credit without a shard's lock; see steal
+}
+
+// New makes an engine. The error names every fault of the options at once.
+func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	if opts.Policy == nil {
+		opts.Policy = evict.TinyClock
+	}
+	n := opts.shardCount()
+	e := &Engine[K, V]{
+		shards:   make([]shard[K, V], n),
+		mask:     uint64(n - 1),
+		hasher:   newHasher[K](opts.bend),
+		opts:     opts,
+		weighted: opts.MaxWeight > 0 || opts.Weigh != nil,
+		clock:    newClock(opts.Clock),
+	}
+	e.entries.open(limitOf(int64(opts.MaxEntries)))
+	e.weights.open(limitOf(opts.MaxWeight))
+	self := weak.Make(e)
+	e.clock.engine = func() sweeper {
+		if e := self.Value(); e != nil {
+			return e
+		}
+		return nil
+	}
+	if e.clock.manual != nil {
+		e.clock.manual.attach(e.clock.engine)
+	}
+	seen := make([]evict.Shard, n)
+	for i := range e.shards {
+		s := &e.shards[i]
+		s.id = i
+		s.clock = e.clock
+		s.counting = opts.Stats
+		s.keepHash = opts.keepHash
+		s.reset()
+		if opts.OnRemove != nil {
+			s.out = &outbox[K, V]{listener: opts.OnRemove}
+		}
+		seen[i] = evict.Shard{Capacity: e.share(opts.MaxEntries), Slots: s}
+	}
+	for i, ring := range opts.Policy(seen) {
+		s := &e.shards[i]
+		s.ring = ring
+		s.maxMark = ring.MaxMark()
+		s.ordered, _ = ring.(evict.Ordered)
+	}
+	return e, nil
+}
+
+// Must returns the engine, or panics if there is an error. It is for variables
+// of packages:
+//
+//	var users = locmem.Must(locmem.New(locmem.Options[int, User]{MaxEntries: 1000}))
+func Must[K comparable, V any](e *Engine[K, V], err error) *Engine[K, V] {
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// share returns what a shard is expected to hold of n entries, 0 if n is 0.
+func (e *Engine[K, V]) share(n int) int {
+	return (n + len(e.shards) - 1) / len(e.shards)
+}
+
+// shardOf returns the shard of a hash.
+func (e *Engine[K, V]) shardOf(hash uint64) *shard[K, V] {
+	return &e.shards[hash>>48&e.mask]
+}
+
+// Get returns the value of a live entry and marks the entry as used. It takes
+// the shard's read lock, runs no user code, allocates nothing, and takes constant
+// time on average. With a policy of exact order, such as evict.LRU, it takes the
+// write lock.
+func (e *Engine[K, V]) Get(key K) (V, bool) {
+	hash := e.hasher.sum(key)
+	return e.shardOf(hash).get(uint32(hash), key)
+}
+
+// Peek returns a live entry without using it: neither eviction nor an idle
+// lifetime nor the hit count learns of it. It takes the shard's read lock.
+func (e *Engine[K, V]) Peek(key K) (Entry[V], bool) {
+	hash := e.hasher.sum(key)
+	s := e.shardOf(hash)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n, sl := s.live(uint32(hash), key)
+	if n == evict.None {
+		return Entry[V]{}, false
+	}
+	return s.entryOf(n, sl), true
+}
+
+// Has reports whether the key has a live entry, without using it. It takes the
+// shard's read lock.
+func (e *Engine[K, V]) Has(key K) bool {
+	hash := e.hasher.sum(key)
+	s := e.shardOf(hash)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n, _ := s.live(uint32(hash), key)
+	return n != evict.None
+}
+
+// Set stores a value, whether or not the key is held, with the expiry that the
+// options and the defaults say; nothing of an older entry's is kept unless
+// KeepTTL is given. It returns false if the value is not stored: it is heavier
+// than MaxWeight, the key is not equal to itself (NaN), or the engine is closed.
+// An older entry of the key is gone in the first case too. A write that says that
+// the entry has already expired removes the key and returns true.
+//
+// It takes the shard's lock, evicts what room it needs, allocates nothing for an
+// entry, and takes constant time on average. Before it takes the lock it calls
+// Options.Weigh; after, listeners, for which it waits if too many events wait.
+func (e *Engine[K, V]) Set(key K, value V, opts ...EntryOption) bool {
+	return e.write(always, key, value, opts)
+}
+
+// Add stores a value if the key has no live entry, and reports whether it did;
+// else it changes nothing. Otherwise it is as Set.
+func (e *Engine[K, V]) Add(key K, value V, opts ...EntryOption) bool {
+	return e.write(ifAbsent, key, value, opts)
+}
+
+// Replace stores a value if the key has a live entry, and reports whether it did;
+// else it changes nothing. Otherwise it is as Set.
+func (e *Engine[K, V]) Replace(key K, value V, opts ...EntryOption) bool {
+	return e.write(ifPresent, key, value, opts)
+}
+
+func (e *Engine[K, V]) write(mode writeMode, key K, value V, opts []EntryOption) bool {
+	hash := e.hasher.sum(key)
+	if !e.hasher.storable(key) {
+		return false
+	}
+	set := settingsOf(opts)
+	w := e.prepare(mode, hash, key, value, &set)
+	return e.apply(e.shardOf(hash), &w) == stored
+}
+
+// Touch gives a live entry the expiry that the options and the defaults say,
+// counted from now, and leaves its value alone. It reports whether there was
+// one. An expiry that has passed removes the entry. It takes the shard's lock.
+func (e *Engine[K, V]) Touch(key K, opts ...EntryOption) bool {
+	hash := e.hasher.sum(key)
+	s := e.shardOf(hash)
+	set := settingsOf(opts)
+	x := e.expiryOf(&set)
+	if s.out != nil {
+		s.out.admit()
+	}
+	s.mu.Lock()
+	n, sl := s.live(uint32(hash), key)
+	if n != evict.None {
+		switch {
+		case x.gone:
+			e.giveBack(1, s.remove(n, Deleted))
+			s.overtake(key)
+		case !x.keep:
+			s.setExpiry(n, sl, x)
+			s.changed(n)
+		}
+	}
+	e.checkLocked(s)
+	s.mu.Unlock()
+	if s.out != nil {
+		s.out.deliver()
+	}
+	return n != evict.None
+}
+
+// giveBack returns the credit of entries that are no longer held.
+func (e *Engine[K, V]) giveBack(entries, weight int64) {
+	e.entries.give(entries)
+	if e.weighted {
+		e.weights.give(weight)
+	}
+}
+
+// Delete removes the key and reports whether it had a live entry. It takes the
+// shard's lock.
+func (e *Engine[K, V]) Delete(key K) bool {
+	_, ok := e.take(e.hasher.sum(key), key)
+	return ok
+}
+
+// Take removes the key and returns the value of its live entry. It counts as a
+// lookup. It takes the shard's lock.
+func (e *Engine[K, V]) Take(key K) (V, bool) {
+	hash := e.hasher.sum(key)
+	value, ok := e.take(hash, key)
+	if s := e.shardOf(hash); s.counting {
+		s.count(ok)
+	}
+	return value, ok
+}
+
+func (e *Engine[K, V]) take(hash uint64, key K) (value V, ok bool) {
+	s := e.shardOf(hash)
+	if s.out != nil {
+		s.out.admit()
+	}
+	s.mu.Lock()
+	value, ok = e.takeLocked(s, uint32(hash), key)
+	e.checkLocked(s)
+	s.mu.Unlock()
+	if s.out != nil {
+		s.out.deliver()
+	}
+	return value, ok
+}
+
+// takeLocked removes a key and returns the value of its live entry. Called under
+// the shard's lock.
+func (e *Engine[K, V]) takeLocked(s *shard[K, V], hash uint32, key K) (value V, ok bool) {
+	s.overtake(key)
+	n, sl := s.find(hash, key)
+	if n == evict.None {
+		return value, false
+	}
+	cause := Expired
+	if !s.dead(n, sl.meta.Load()) {
+		cause = Deleted
+		value, ok = sl.value, true
+	}
+	e.giveBack(1, s.remove(n, cause))
+	return value, ok
+}
+
+// Clear removes all entries. Loads that run keep their results to themselves.
+// It takes each shard's lock in turn, for a time that does not depend on what the
+// shard holds; entries that other goroutines store meanwhile may stay.
+func (e *Engine[K, V]) Clear() {
+	for i := range e.shards {
+		s := &e.shards[i]
+		if s.out != nil {
+			s.out.admit()
+		}
+		s.mu.Lock()
+		e.giveBack(s.clear())
+		e.checkLocked(s)
+		s.mu.Unlock()
+		if s.out != nil {
+			s.out.deliver()
+		}
+	}
+}
+
+// Len returns the number of entries held, expired ones included that were not
+// removed yet. It is at most MaxEntries. It takes no shard's lock.
+func (e *Engine[K, V]) Len() int {
+	return int(e.entries.used())
+}
+
+// Weight returns the weight of the entries held, at most MaxWeight; their number
+// if the engine has neither MaxWeight nor Weigh. It takes no shard's lock.
+func (e *Engine[K, V]) Weight() int64 {
+	if !e.weighted {
+		return e.entries.used()
+	}
+	return e.weights.used()
+}
+
+// Drain waits until the events of all removals that happened before the call
+// were delivered, and returns the context's error if that ends first. A listener
+// that calls it gets ErrReentrant. Without a listener it returns at once.
+func (e *Engine[K, V]) Drain(ctx context.Context) error {
+	if e.opts.OnRemove == nil {
+		return nil
+	}
+	if insideListener() {
+		return ErrReentrant
+	}
+	for i := range e.shards {
+		out := e.shards[i].out
+		if err := out.await(ctx, out.appended.Load()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliverAll delivers what waits in all shards. Called with nothing held.
+func (e *Engine[K, V]) deliverAll() {
+	if e.opts.OnRemove == nil {
+		return
+	}
+	done := false
+	defer func() {
+		if !done { // a listener has ended the goroutine
+			lock.Go(e.deliverAll)
+		}
+	}()
+	for i := range e.shards {
+		e.shards[i].out.deliver()
+	}
+	done = true
+}
+
+// Close drops all entries as Cleared, ends loads with ErrClosed and cancels their
+// contexts, and stops the clock. Afterwards every method is a miss or false. It
+// may be called often and from anywhere, listeners and loaders included; it does
+// not wait for loaders that ignore their context, nor for listeners at work on
+// other goroutines (see Drain).
+func (e *Engine[K, V]) Close() {
+	e.clock.close()
+	for i := range e.shards {
+		s := &e.shards[i]
+		s.mu.Lock()
+		s.closed = true
+		aborted := s.abortLoads()
+		e.giveBack(s.clear())
+		e.checkLocked(s)
+		s.mu.Unlock()
+		for f := range aborted {
+			f.finish(Entry[V]{}, ErrClosed)
+		}
+	}
+	e.deliverAll()
+}
+
+// sweep removes expired entries from all shards, in bounded steps, and is the
+// clock's. Events are delivered on another goroutine unless the clock is manual:
+// a slow listener must not hold up the clock.
+func (e *Engine[K, V]) sweep(exact bool) {
+	pending := false
+	for i := range e.shards {
+		s := &e.shards[i]
+		for more := true; more && s.next.Load() <= e.clock.now(); {
+			s.mu.Lock()
+			var entries, weight int64
+			entries, weight, more = s.sweep(e.clock.now(), exact)
+			e.giveBack(entries, weight)
+			e.checkLocked(s)
+			s.mu.Unlock()
+			e.clock.beat()
+		}
+		pending = pending || s.out != nil && !s.out.idle()
+	}
+	switch {
+	case !pending:
+	case exact:
+		e.deliverAll()
+	default:
+		lock.Go(e.deliverAll)
+	}
+}
+
+// earliest returns a time before which no entry expires, or never.
+func (e *Engine[K, V]) earliest() int64 {
+	first := int64(never)
+	for i := range e.shards {
+		first = min(first, e.shards[i].next.Load())
+	}
+	return first
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+
+package locmem
+
+import "time"
+
+// Entry is a copy of what the engine holds for a key, as Peek, Fetch and Compute
+// give it.
+type Entry[V any] struct {
+	Value V
+	// Deadline is when the entry expires, on the engine's clock; zero: never. If
+	// the entry has an idle lifetime, hits move it.
+	Deadline time.Time
+	// Idle is the entry's idle lifetime, 0 if it has none.
+	Idle time.Duration
+	// Weight is the entry's weight as accounted; 1 in an engine without weights.
+	Weight int64
+}
+
+// entryOf copies a held entry. Called under either lock.
+func (s *shard[K, V]) entryOf(n uint32, sl *slot[K, V]) Entry[V] {
+	meta := sl.meta.Load()
+	entry := Entry[V]{Value: sl.value, Weight: s.weightOf(n)}
+	if meta&metaTimed != 0 {
+		entry.Deadline = s.clock.time(s.deadline(n, meta))
+	}
+	if meta&metaIdle != 0 {
+		entry.Idle = time.Duration(s.wheel.idles.At(n).span)
+	}
+	return entry
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+
+package evict
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sized makes a sketch for so many entries at once.
+func sized(entries int) sketch {
+	s := newSketch()
+	s.resize(entries)
+	for s.count != s.target {
+		s.step()
+	}
+	return s
+}
+
+// A sketch of a fixed size does what four arrays of counters do.
+func TestSketchCountsLikeArraysOfCounters(t *testing.T) {
+	for _, entries := range []int{1, 16, 100, 256} {
+		s := sized(entries)
+		type counter struct{ block, row, word, shift uint32 }
+		counters := map[counter]uint32{}
+		of := func(hash uint32) (list [4]counter) {
+			c := s.locate(hash)
+			for row := range uint32(4) {
+				word, shift := c.counter(row)
+				list[row] = counter{c.block, row, word, shift}
+				require.Equal(t, row, word/2, "every row has words of its own")
+				require.Less(t, c.block, s.count)
+			}
+			return list
+		}
+		estimate := func(hash uint32) uint32 {
+			least := uint32(15)
+			for _, c := range of(hash) {
+				least = min(least, counters[c])
+			}
+			return least
+		}
+		rnd := rand.New(rand.NewPCG(3, uint64(entries)))
+		added, halvings := 0, 0
+		for range 20_000 {
+			key := mix32(rnd.Uint32N(1 + rnd.Uint32N(uint32(8*entries))))
+			before := estimate(key)
+			require.Equal(t, before, s.estimate(key))
+			s.add(key)
+			for _, c := range of(key) {
+				counters[c] = min(15, counters[c]+1)
+			}
+			// The least counter may be 15 while none could be raised.
+			if before < 15 {
+				added++
+			}
+			if added == max(32, 20*entries) {
+				halvings++
+				added /= 2
+				for c := range counters {
+					counters[c] /= 2
+				}
+			}
+			require.Equal(t, estimate(key), s.estimate(key))
+			require.Equal(t, added, s.added)
+		}
+		require.NoError(t, s.validate())
+		require.Positive(t, halvings)
+	}
+}
+
+func TestSketchKeepsEstimatesWhileItGrows(t *testing.T) {
+	s := sized(100)
+	for key := range uint32(500) {
+		for range key % 7 {
+			s.add(mix32(key))
+		}
+	}
+	before := estimates(&s, 500)
+	s.resize(100_000)
+	for s.count != s.target {
+		s.step()
+		require.NoError(t, s.validate())
+		require.Equal(t, before, estimates(&s, 500))
+	}
+	require.EqualValues(t, 1<<17/8, s.count)
+}
+
+func TestSketchForgetsNothingWhileItShrinks(t *testing.T) {
+	s := sized(100_000)
+	for key := range uint32(500) {
+		for range key % 7 {
+			s.add(mix32(key))
+		}
+	}
+	before := estimates(&s, 500)
+	memory := s.blocks.Len()
+	s.resize(700)
+	for s.count != s.target {
+		s.step()
+		require.NoError(t, s.validate())
+		for key, e := range estimates(&s, 500) {
+			require.GreaterOrEqual(t, e, before[key])
+		}
+	}
+	require.EqualValues(t, 1024/8, s.count)
+	assert.Less(t, s.blocks.Len(), memory)
+}
+
+// While a large sketch is halved bit by bit, it reads as if it all were.
+func TestSketchReadsHalvedFromTheFirstStep(t *testing.T) {
+	s := sized(20_000)
+	for key := range uint32(5000) {
+		for range key % 16 {
+			s.add(mix32(key))
+		}
+	}
+	want := estimates(&s, 5000)
+	for key := range want {
+		want[key] /= 2
+	}
+	added := s.added
+	s.added = s.period
+	steps := 0
+	for s.step(); ; s.step() {
+		steps++
+		require.Equal(t, want, estimates(&s, 5000))
+		require.NoError(t, s.validate())
+		if s.halved == s.count {
+			break
+		}
+	}
+	require.EqualValues(t, s.count/stepBlocks, steps)
+	require.Equal(t, s.period/2, s.added)
+	require.Greater(t, s.period, added)
+}
+
+// Halving comes first if both are due, and neither gets in the other's way.
+func TestSketchHalvesAndResizesInTurn(t *testing.T) {
+	s := sized(5000)
+	s.add(7)
+	s.add(7)
+	s.added = s.period
+	s.resize(100)
+	require.Equal(t, s.period, s.added, "due in proportion")
+	s.step()
+	require.Less(t, s.halved, s.count)
+	for range 1000 {
+		s.step()
+		require.NoError(t, s.validate())
+	}
+	require.EqualValues(t, 128/8, s.count)
+	require.EqualValues(t, 1, s.estimate(7))
+}
+
+func TestLargerCounters(t *testing.T) {
+	assert.Equal(t, uint64(0xf1243), largerCounters(0xf0043, 0x01230))
+	assert.Equal(t, uint64(0xf000000000000001), largerCounters(0xf000000000000000, 0x1000000000000001))
+}
+
+func estimates(s *sketch, keys uint32) []uint32 {
+	list := make([]uint32, keys)
+	for key := range keys {
+		list[key] = s.estimate(mix32(key))
+	}
+	return list
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+
+package paged
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestElementsKeepTheirContentsAcrossGrowth(t *testing.T) {
+	a := New[uint64]()
+	require.Zero(t, a.Len())
+	for i := range uint32(20_000) {
+		a.Grow(i)
+		require.Greater(t, a.Len(), int(i))
+		require.Zero(t, *a.At(i), "a new element is not zero")
+		*a.At(i) = uint64(i) * 3
+	}
+	for i := range uint32(20_000) {
+		require.Equal(t, uint64(i)*3, *a.At(i))
+	}
+}
+
+func TestPagesHoldAtMostOneAllocationClass(t *testing.T) {
+	type big struct{ _ [5000]byte }
+	for _, tc := range []struct {
+		name  string
+		shift uint8
+	}{{"small", New[byte]().shift}, {"word", New[uint64]().shift}, {"line", New[[64]byte]().shift}, {"big", New[big]().shift}} {
+		t.Run(tc.name, func(t *testing.T) {
+			require.Contains(t, map[string][]uint8{"small": {12}, "word": {12}, "line": {9}, "big": {3}}[tc.name], tc.shift)
+		})
+	}
+}
+
+func TestTruncateGivesPagesBackAndKeepsTheRest(t *testing.T) {
+	a := New[[64]byte]()
+	a.Grow(10_000)
+	*a.At(700) = [64]byte{7}
+	pages := len(a.pages)
+	a.Truncate(701)
+	require.Less(t, len(a.pages), pages)
+	require.Equal(t, [64]byte{7}, *a.At(700))
+	a.Grow(10_000)
+	require.Zero(t, *a.At(9_999), "memory given back came back with contents")
+	a.Truncate(0)
+	require.Zero(t, a.Len())
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+
+package locmem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"runtime"
+	"time"
+
+	"github.com/locmem/locmem/evict"
+)
+
+// Options configures an engine. They are copied by New: later changes have no
+// effect. Every zero field means its default; one of MaxEntries and MaxWeight
+// must be set, or Unbounded.
+type Options[K comparable, V any] struct {
+	// Name tells engines apart in metrics. It has no effect on the engine.
+	Name string
+
+	// MaxEntries is the largest number of entries held at any instant, over all
+	// shards together. 0: their number is not limited.
+	MaxEntries int
+	// MaxWeight is the largest sum of the entries' weights held at any instant,
+	// in the units of Weigh and Weight. 0: their weight is not limited.
+	MaxWeight int64
+	// Unbounded allows an engine without a limit, which holds all it is given
+	// until it is deleted or expires. It excludes MaxEntries and MaxWeight.
+	Unbounded bool
+	// Weigh returns an entry's weight, not negative; a negative weight panics. nil: every entry weighs
+	// 1. A Weight option in the call wins. It is called once per write, by the
+	// writer, with no lock held; a panic reaches the caller of the write, which
+	// then has changed nothing, or the callers of a load as a *PanicError.
+	Weigh func(key K, value V) int64
+
+	// TTL is the lifetime of entries whose write names none. 0: they do not
+	// expire. It is not TTL(0) of a call, which means already expired.
+	TTL time.Duration
+	// Idle is the longest time between two reads that an entry survives, if its
+	// write names none. 0: entries may be idle for ever.
+	Idle time.Duration
+
+	// Shards is the number of stripes, each with its own lock: rounded up to a
+	// power of two, at most 65,536. 0: chosen from GOMAXPROCS and MaxEntries,
+	// never so many that a shard would hold under 64 entries.
+	Shards int
+	// Policy decides which entry goes when room is needed. nil: evict.TinyClock.
+	Policy evict.Policy
+
+	// OnRemove is told of every entry that is no longer held: once per entry
+	// that ever lived, in order per key, never under a lock. It may call any
+	// method of any engine, panic (which is contained and counted in Stats) or end
+	// its goroutine. It runs on the goroutine of whoever removed the entry or of
+	// another who came by, so it should be quick; an event may come after the
+	// write that caused it has returned (see Drain). When many events wait, writers wait
+	// too, but for those inside a listener.
+	OnRemove func(Removal[K, V])
+
+	// Load is the loader of GetOrSet and Fetch where a call gives none. It runs
+	// with no lock held, on a goroutine of its own, at most once at a time for a
+	// key. Its context lives while anyone waits for the result.
+	Load func(ctx context.Context, key K) (V, error)
+
+	// Clock tells the time. nil: a coarse clock that makes nearly every expiry
+	// check free of a system call, and is exact near a deadline. PreciseClock
+	// reads the time for every check; a *ManualClock is for tests.
+	Clock Clock
+
+	// Stats makes the engine count hits and misses. All other counters are
+	// always kept.
+	Stats bool
+
+	bend func(uint64) uint64 // tests: replaces a key's hash
+	// keepHash makes a shard stay on its first hash however long its probes grow.
+	keepHash bool
+}
+
+// maxShards is what fits into the hash bits that choose the shard.
+const maxShards = 1 << 16
+
+// minPerShard is how many entries a shard holds at least when the number of
+// shards is chosen: with less, the shards' separate eviction orders cost hits.
+const minPerShard = 64
+
+// shardsPerCPU is how many shards there are for each processor that can run at
+// once: with 8, two of 16 goroutines meet at one lock in one of 128 operations.
+const shardsPerCPU = 8
+
+func (o *Options[K, V]) validate() error {
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("locmem: Options."+format, args...))
+	}
+	if o.MaxEntries < 0 {
+		fault("MaxEntries is %d: it must not be negative", o.MaxEntries)
+	}
+	if o.MaxWeight < 0 {
+		fault("MaxWeight is %d: it must not be negative", o.MaxWeight)
+	}
+	switch bounded := o.MaxEntries != 0 || o.MaxWeight != 0; {
+	case !bounded && !o.Unbounded:
+		fault("MaxEntries and MaxWeight are 0: set one of them, or Unbounded")
+	case bounded && o.Unbounded:
+		fault("Unbounded excludes MaxEntries and MaxWeight")
+	}
+	if o.TTL < 0 {
+		fault("TTL is %v: it must not be negative", o.TTL)
+	}
+	if o.Idle < 0 {
+		fault("Idle is %v: it must not be negative", o.Idle)
+	}
+	if o.Shards < 0 || o.Shards > maxShards {
+		fault("Shards is %d: it must be 0 to %d", o.Shards, maxShards)
+	}
+	if clock, ok := o.Clock.(*ManualClock); ok && clock == nil {
+		fault("Clock is a nil *ManualClock")
+	}
+	return errors.Join(faults...)
+}
+
+// shardCount returns the number of shards, a power of two.
+func (o *Options[K, V]) shardCount() int {
+	n := o.Shards
+	if n == 0 {
+		n = shardsPerCPU * runtime.GOMAXPROCS(0)
+		for o.MaxEntries > 0 && n > 1 && ceilPow2(n) > max(1, o.MaxEntries/minPerShard) {
+			n = ceilPow2(n) / 2
+		}
+	}
+	return min(ceilPow2(n), maxShards)
+}
+
+func ceilPow2(n int) int {
+	return 1 << bits.Len(uint(n-1))
+}
+
+// limitOf turns an option's 0 for no limit into the largest one.
+func limitOf(limit int64) int64 {
+	if limit == 0 {
+		return math.MaxInt64
+	}
+	return limit
+}
+
+// EntryOption sets one property of the entry that a call writes. Options are
+// plain values: a call with options allocates nothing.
+type EntryOption struct {
+	kind optionKind
+	n    int64
+	at   time.Time
+}
+
+type optionKind uint8
+
+const (
+	optionNone optionKind = iota // the zero EntryOption changes nothing
+	optionTTL
+	optionNoTTL
+	optionKeepTTL
+	optionExpireAt
+	optionIdle
+	optionWeight
+	optionLimit
+)
+
+// TTL makes the entry expire d from now. d <= 0 means already expired: the key
+// is removed. A sum beyond the range of time.Duration means never.
+func TTL(d time.Duration) EntryOption { return EntryOption{kind: optionTTL, n: int64(d)} }
+
+// NoTTL makes the entry live for ever, whatever Options.TTL says.
+func NoTTL() EntryOption { return EntryOption{kind: optionNoTTL} }
+
+// KeepTTL leaves deadline and idle lifetime of a live entry as they are. An
+// entry that is not live gets the defaults.
+func KeepTTL() EntryOption { return EntryOption{kind: optionKeepTTL} }
+
+// ExpireAt makes the entry expire at t, measured from now on the engine's clock.
+// A time that has passed means already expired: the key is removed.
+func ExpireAt(t time.Time) EntryOption { return EntryOption{kind: optionExpireAt, at: t} }
+
+// Idle makes the entry expire when it was not read for d, besides any deadline
+// it has. d <= 0 means already expired. Every hit of such an entry reads the
+// clock and stores the time.
+func Idle(d time.Duration) EntryOption { return EntryOption{kind: optionIdle, n: int64(d)} }
+
+// Weight is the entry's weight in place of what Options.Weigh returns. It panics
+// if n is negative. It has an effect only in an engine with MaxWeight or Weigh:
+// in others every entry weighs 1.
+func Weight(n int64) EntryOption {
+	if n < 0 {
+		panic(fmt.Sprintf("locmem: Weight(%d): a weight must not be negative", n))
+	}
+	return EntryOption{kind: optionWeight, n: n}
+}
+
+// Limit bounds the number of entries for this write, besides Options.MaxEntries:
+// before the call returns entries are evicted until at most n are held. With
+// other writers at work the number may be above n again. It panics if n < 1.
+func Limit(n int) EntryOption {
+	if n < 1 {
+		panic(fmt.Sprintf("locmem: Limit(%d): a limit must be at least 1", n))
+	}
+	return EntryOption{kind: optionLimit, n: int64(n)}
+}
+
+// settings is what the options of one call say together. Where two options set
+// the same property, the later one counts.
+type settings struct {
+	expiry    optionKind // optionNone: the default
+	ttl       int64
+	at        time.Time
+	idle      int64
+	hasIdle   bool
+	weight    int64
+	hasWeight bool
+	limit     int64 // 0: none
+}
+
+func settingsOf(opts []EntryOption) (s settings) {
+	for i := range opts {
+		switch o := &opts[i]; o.kind {
+		case optionNone:
+		case optionTTL, optionNoTTL, optionKeepTTL, optionExpireAt:
+			s.expiry, s.ttl, s.at = o.kind, o.n, o.at
+		case optionIdle:
+			s.idle, s.hasIdle = o.n, true
+		case optionWeight:
+			s.weight, s.hasWeight = o.n, true
+		case optionLimit:
+			s.limit = o.n
+		}
+	}
+	return s
+}

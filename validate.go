@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+
+package locmem
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/locmem/locmem/evict"
+	"github.com/locmem/locmem/internal/hook"
+	"github.com/locmem/locmem/internal/invariants"
+)
+
+func init() {
+	hook.Validate = func(engine any) error {
+		return engine.(interface{ validate() error }).validate()
+	}
+	hook.BendHash = func(options any, bend func(uint64) uint64, keep bool) {
+		options.(interface {
+			bendHash(func(uint64) uint64, bool)
+		}).bendHash(bend, keep)
+	}
+}
+
+func (o *Options[K, V]) bendHash(bend func(uint64) uint64, keep bool) {
+	o.bend, o.keepHash = bend, keep
+}
+
+// validate checks every invariant of an engine that nobody writes to, and
+// returns all that is wrong. It takes each shard's lock in turn, for a time in
+// proportion to what the shard holds.
+func (e *Engine[K, V]) validate() error {
+	var faults []error
+	var entries, weight int64
+	for i := range e.shards {
+		s := &e.shards[i]
+		s.mu.Lock()
+		if err := e.validateShard(s); err != nil {
+			faults = append(faults, fmt.Errorf("shard %d: %w", i, err))
+		}
+		entries += int64(s.len)
+		weight += s.weight
+		s.mu.Unlock()
+	}
+	if used := e.entries.used(); used != entries {
+		faults = append(faults, fmt.Errorf("account: %d entries are held, %d accounted", entries, used))
+	}
+	if used := e.weights.used(); e.weighted && used != weight {
+		faults = append(faults, fmt.Errorf("account: weight %d is held, %d accounted", weight, used))
+	}
+	if e.entries.over() != 0 || e.weights.over() != 0 {
+		faults = append(faults, errors.New("account: more is held than the limit allows"))
+	}
+	return errors.Join(faults...)
+}
+
+// checkLocked validates a shard after a change, in builds with the tag
+// invariants. Called under the shard's lock.
+func (e *Engine[K, V]) checkLocked(s *shard[K, V]) {
+	if invariants.Enabled {
+		if err := e.validateShard(s); err != nil {
+			panic(fmt.Sprintf("locmem: shard %d: %v", s.id, err))
+		}
+	}
+}
+
+// validateShard checks a shard by itself. Called under its lock.
+func (e *Engine[K, V]) validateShard(s *shard[K, V]) error {
+	return errors.Join(
+		e.validateSlots(s),
+		s.validateFree(),
+		s.validateIndex(),
+		s.validateRing(),
+		s.validateWheel(),
+		s.validateFlights(),
+		s.validateCounts(),
+	)
+}
+
+// validateSlots checks the held slots by themselves.
+func (e *Engine[K, V]) validateSlots(s *shard[K, V]) error {
+	held, weight := 0, int64(0)
+	for n := uint32(1); n <= s.top; n++ {
+		sl := s.slots.At(n)
+		if sl.meta.Load()&metaHeld == 0 {
+			if sl.key != *new(K) {
+				return fmt.Errorf("slots: free slot %d still has key %v", n, sl.key)
+			}
+			continue
+		}
+		held++
+		weight += s.weightOf(n)
+		hash := e.hasher.sum(sl.key)
+		if e.shardOf(hash) != s {
+			return fmt.Errorf("slots: key %v of slot %d belongs to another shard", sl.key, n)
+		}
+		if want := s.indexHash(uint32(hash), sl.key); sl.hash != want && (!s.index.rehash || sl.hash != uint32(hash)) {
+			return fmt.Errorf("slots: slot %d has hash %#x, its key %#x", n, sl.hash, want)
+		}
+		if s.weightOf(n) < 0 {
+			return fmt.Errorf("weights: slot %d weighs %d", n, s.weightOf(n))
+		}
+	}
+	if held != s.len {
+		return fmt.Errorf("slots: %d are held, len is %d", held, s.len)
+	}
+	if weight != s.weight {
+		return fmt.Errorf("weights: the sum is %d, weight is %d", weight, s.weight)
+	}
+	return nil
+}
+
+// validateFree checks the list of free slots.
+func (s *shard[K, V]) validateFree() error {
+	listed := 0
+	for n := s.free; n != evict.None; n = s.slots.At(n).hash {
+		if n > s.top || s.slots.At(n).meta.Load()&metaHeld != 0 {
+			return fmt.Errorf("free list: slot %d is held or was never used", n)
+		}
+		if s.packing && n >= s.low {
+			return fmt.Errorf("free list: slot %d is listed while packing from %d on", n, s.low)
+		}
+		if listed++; listed > int(s.top) {
+			return errors.New("free list: it has a circle")
+		}
+	}
+	unlisted := 0
+	if s.packing {
+		for n := s.low; n <= s.top; n++ {
+			if s.slots.At(n).meta.Load()&metaHeld == 0 {
+				unlisted++
+			}
+		}
+	}
+	if listed+unlisted+s.len != int(s.top) {
+		return fmt.Errorf("free list: %d slots listed, %d not, and %d held are not the %d used", listed, unlisted, s.len, s.top)
+	}
+	return nil
+}
+
+// validateIndex checks that the two tables have one cell for each held slot, and
+// that a lookup gets to it.
+func (s *shard[K, V]) validateIndex() error {
+	x := &s.index
+	cells := 0
+	check := func(table []uint64, shift uint8, old bool) error {
+		used, mask := 0, uint32(len(table)-1)
+		if len(table)&(len(table)-1) != 0 || len(table)<<shift != 1<<32 {
+			return fmt.Errorf("index: %d cells do not go with a shift of %d", len(table), shift)
+		}
+		for i, c := range table {
+			hash, n := uint32(c>>32), uint32(c)
+			if c == 0 || old && n == tomb {
+				continue
+			}
+			used++
+			if n == evict.None || n > s.top || s.slots.At(n).meta.Load()&metaHeld == 0 {
+				return fmt.Errorf("index: a cell names slot %d, which is not held", n)
+			}
+			if s.slots.At(n).hash != hash {
+				return fmt.Errorf("index: slot %d is filed under %#x, its hash is %#x", n, hash, s.slots.At(n).hash)
+			}
+			if old && i < x.moved {
+				return fmt.Errorf("index: old cell %d of slot %d was passed over", i, n)
+			}
+			for j := hash >> shift & mask; j != uint32(i); j = (j + 1) & mask {
+				if table[j] == 0 {
+					return fmt.Errorf("index: an empty cell hides slot %d", n)
+				}
+			}
+		}
+		cells += used
+		if !old && used != x.used {
+			return fmt.Errorf("index: %d cells are used, %d counted", used, x.used)
+		}
+		if used > capacityOf(len(table)) {
+			return fmt.Errorf("index: %d of %d cells are used", used, len(table))
+		}
+		return nil
+	}
+	if err := check(x.cells, x.shift, false); err != nil {
+		return err
+	}
+	if x.old != nil {
+		if err := check(x.old, x.oldShift, true); err != nil {
+			return err
+		}
+	} else if x.rehash {
+		return errors.New("index: a turn to other hashes without an old table")
+	}
+	if cells != s.len {
+		return fmt.Errorf("index: %d cells for %d entries", cells, s.len)
+	}
+	return nil
+}
+
+// validateRing checks that the policy holds what the shard holds, and the policy
+// itself.
+func (s *shard[K, V]) validateRing() error {
+	if s.ring.Len() != s.len {
+		return fmt.Errorf("policy: it holds %d entries, the shard %d", s.ring.Len(), s.len)
+	}
+	seen := make(map[uint32]bool, s.len)
+	for n := range s.ring.All() {
+		if n == evict.None || n > s.top || s.slots.At(n).meta.Load()&metaHeld == 0 {
+			return fmt.Errorf("policy: it holds slot %d, which is free", n)
+		}
+		if seen[n] {
+			return fmt.Errorf("policy: it holds slot %d twice", n)
+		}
+		if mark := s.Mark(n); mark > s.maxMark {
+			return fmt.Errorf("policy: the mark of slot %d is %d, over %d", n, mark, s.maxMark)
+		}
+		seen[n] = true
+	}
+	if len(seen) != s.len {
+		return fmt.Errorf("policy: it yields %d entries of %d", len(seen), s.len)
+	}
+	if v, ok := s.ring.(evict.Validator); ok {
+		if err := v.Validate(); err != nil {
+			return fmt.Errorf("policy: %w", err)
+		}
+	}
+	return nil
+}
+
+// validateWheel checks the deadline index.
+func (s *shard[K, V]) validateWheel() error {
+	timed := 0
+	for n := uint32(1); n <= s.top; n++ {
+		meta := s.slots.At(n).meta.Load()
+		if meta&metaIdle != 0 && meta&metaTimed == 0 {
+			return fmt.Errorf("deadlines: slot %d is idle and not timed", n)
+		}
+		if meta&metaTimed != 0 {
+			timed++
+		}
+	}
+	w := s.wheel
+	if w == nil {
+		if timed > 0 || s.next.Load() != never {
+			return fmt.Errorf("deadlines: no wheel for %d deadlines, next %d", timed, s.next.Load())
+		}
+		return nil
+	}
+	if w.len != timed {
+		return fmt.Errorf("deadlines: %d in the wheel, %d entries have one", w.len, timed)
+	}
+	listed := 0
+	for level := range w.heads {
+		shift := level * wheelBits
+		for bucket, head := range w.heads[level] {
+			if inUse := w.used[level]&(1<<bucket) != 0; inUse != (head != evict.None) {
+				return fmt.Errorf("deadlines: bucket %d of level %d: in use %v, head %d", bucket, level, inUse, head)
+			}
+			if head != evict.None && int64(bucket) < w.tick>>shift&(wheelSize-1) {
+				return fmt.Errorf("deadlines: bucket %d of level %d is in the past", bucket, level)
+			}
+			prev := inBucket | uint32(level)<<wheelBits | uint32(bucket)
+			for n := head; n != evict.None; prev, n = n, w.timers.At(n).next {
+				t := w.timers.At(n)
+				if listed++; listed > timed {
+					return errors.New("deadlines: a bucket has a circle, or a slot without a deadline")
+				}
+				if n > s.top || s.slots.At(n).meta.Load()&metaTimed == 0 {
+					return fmt.Errorf("deadlines: slot %d is in the wheel and has no deadline", n)
+				}
+				if t.prev != prev {
+					return fmt.Errorf("deadlines: slot %d: the list's links disagree", n)
+				}
+				tick := max(t.when>>tickShift, w.tick)
+				if tick>>shift&(wheelSize-1) != int64(bucket) || tick>>(shift+wheelBits) != w.tick>>(shift+wheelBits) {
+					return fmt.Errorf("deadlines: slot %d is in bucket %d of level %d, its tick is %d at %d", n, bucket, level, tick, w.tick)
+				}
+				if s.next.Load() > t.when {
+					return fmt.Errorf("deadlines: next is %d, slot %d is due at %d", s.next.Load(), n, t.when)
+				}
+				if end := s.deadline(n, s.slots.At(n).meta.Load()); end < t.when {
+					return fmt.Errorf("deadlines: slot %d expires at %d, before the %d it is filed under", n, end, t.when)
+				}
+			}
+		}
+	}
+	if listed != timed {
+		return fmt.Errorf("deadlines: %d listed of %d", listed, timed)
+	}
+	return nil
+}
+
+// validateFlights checks the tables of loads.
+func (s *shard[K, V]) validateFlights() error {
+	for key, f := range s.flights {
+		if f.done || f.overtaken || f.key != key {
+			return fmt.Errorf("flights: that of key %v is done %v, overtaken %v, of key %v", key, f.done, f.overtaken, f.key)
+		}
+		if _, ok := s.loading[f]; !ok {
+			return fmt.Errorf("flights: that of key %v is not loading", key)
+		}
+	}
+	for f := range s.loading {
+		if f.done || f.waiters < 1 {
+			return fmt.Errorf("flights: one of key %v is loading, done %v, with %d waiters", f.key, f.done, f.waiters)
+		}
+	}
+	return nil
+}
+
+// validateCounts checks that the counters account for what is held.
+func (s *shard[K, V]) validateCounts() error {
+	removed := uint64(0)
+	for cause, n := range s.counts.removed {
+		if Cause(cause) != Replaced {
+			removed += n
+		}
+	}
+	if s.counts.inserts-removed != uint64(s.len) {
+		return fmt.Errorf("counters: %d inserts less %d removals are not the %d held", s.counts.inserts, removed, s.len)
+	}
+	if s.counts.updates != s.counts.removed[Replaced] {
+		return fmt.Errorf("counters: %d updates, %d replaced", s.counts.updates, s.counts.removed[Replaced])
+	}
+	return nil
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT
+
+package locmem
+
+import (
+	"fmt"
+
+	"github.com/locmem/locmem/evict"
+	"github.com/locmem/locmem/internal/lock"
+)
+
+// maxRemovals is how many entries one hold of a shard's lock removes at most.
+const maxRemovals = 64
+
+// writeMode is under which condition a write stores.
+type writeMode uint8
+
+const (
+	always     writeMode = iota
+	ifAbsent             // Add
+	ifPresent            // Replace
+	ifSame               // Compute: the entry is as it was read
+	ifLoading            // the end of a load: nothing was written since its start
+	removeSame           // Compute: remove the entry if it is as it was read
+)
+
+// write is one write on its way. It is prepared with no lock held, where it may
+// call user code, and then applied under the lock of its shard, if need be in
+// several rounds.
+type write[K comparable, V any] struct {
+	key    K
+	value  V
+	hash   uint32
+	mode   writeMode
+	weight int64
+	limit  int64 // of entries, for this write; 0: none
+	expiry expiry
+
+	slot    uint32 // ifSame, removeSame: what was read
+	version uint64
+	flight  *flight[K, V] // ifLoading
+
+	// Credit in hand: taken from the accounts or from victims, and not yet held
+	// by an entry. What is left at the end goes back.
+	entries, credit int64
+	admitted        bool  // the ring was told of the key
+	serial          bool  // holds Engine.serial
+	wide            bool  // victims may have come from any shard
+	crowd           int64 // crowded: how many entries to evict
+	held            bool  // stored: the entry is held, and not gone at once
+	entry           Entry[V]
+}
+
+// outcome is what came of one round of a write.
+type outcome uint8
+
+const (
+	refused outcome = iota // too heavy, closed, or the flight has ended: not stored
+	stored                 // or removed, where that was asked
+	kept                   // the mode's condition does not hold: nothing was changed
+	changed                // the entry is not as it was read
+	again                  // one hold was not enough; the shard has more to evict
+	starved                // the shard has nothing to evict: make room elsewhere
+	crowded                // too many entries for the write's limit
+)
+
+// weigh returns the weight of a new entry. It may call the user's weigher.
+func (e *Engine[K, V]) weigh(key K, value V, set *settings) int64 {
+	switch {
+	case !e.weighted:
+		return 1
+	case set.hasWeight:
+		return set.weight
+	case e.opts.Weigh == nil:
+		return 1
+	}
+	weight := e.opts.Weigh(key, value)
+	if weight < 0 {
+		panic(fmt.Sprintf("locmem: Options.Weigh returned %d: a weight must not be negative", weight))
+	}
+	return weight
+}
+
+// expiryOf works out a write's expiry from its options and the defaults.
+func (e *Engine[K, V]) expiryOf(set *settings) (x expiry) {
+	x.deadline = never
+	x.idle = int64(e.opts.Idle)
+	if set.hasIdle {
+		x.idle = set.idle
+	} else if set.expiry == optionNoTTL {
+		x.idle = 0
+	}
+	ttl := int64(never)
+	switch set.expiry {
+	case optionTTL:
+		ttl = set.ttl
+	case optionExpireAt:
+		ttl = int64(set.at.Sub(e.clock.wall()))
+	case optionNoTTL:
+	default:
+		x.keep = set.expiry == optionKeepTTL
+		if e.opts.TTL > 0 {
+			ttl = int64(e.opts.TTL)
+		}
+	}
+	x.gone = !x.keep && (ttl <= 0 || set.hasIdle && set.idle <= 0)
+	if ttl == never && x.idle <= 0 {
+		x.idle = 0
+		return x
+	}
+	x.now = e.clock.now()
+	x.deadline = after(x.now, ttl)
+	return x
+}
+
+// prepare makes a write ready to be applied.
+func (e *Engine[K, V]) prepare(mode writeMode, hash uint64, key K, value V, set *settings) write[K, V] {
+	return write[K, V]{
+		key: key, value: value, hash: uint32(hash), mode: mode,
+		weight: e.weigh(key, value, set),
+		limit:  set.limit,
+		expiry: e.expiryOf(set),
+	}
+}
+
+// apply carries a write out. It is called with nothing held and calls listeners,
+// but only before it has begun and after it has ended: a listener may end the
+// goroutine.
+func (e *Engine[K, V]) apply(s *shard[K, V], w *write[K, V]) outcome {
+	if s.out != nil && w.flight == nil { // a load's end holds up those who wait for it
+		s.out.admit()
+	}
+	for crowds := 0; ; {
+		s.mu.Lock()
+		o := e.put(s, w)
+		e.checkLocked(s)
+		spare := s.index.wantsSpare()
+		s.mu.Unlock()
+		if spare > 0 {
+			e.growAhead(s, spare)
+		}
+		switch o {
+		case again:
+			continue
+		case starved:
+			e.steal(s, w)
+			continue
+		case crowded:
+			// Others may fill up what this write evicts; it does not fight them for ever.
+			if crowds++; crowds == 8 {
+				w.limit = 0
+			}
+			w.wide = true
+			if e.evict(w.crowd) == 0 {
+				lock.Yield()
+			}
+			continue
+		}
+		e.settle(s, w)
+		return o
+	}
+}
+
+// settle ends a write: what is in hand goes back, and events are delivered.
+func (e *Engine[K, V]) settle(s *shard[K, V], w *write[K, V]) {
+	e.entries.give(w.entries)
+	if e.weighted {
+		e.weights.give(w.credit)
+	}
+	w.entries, w.credit = 0, 0
+	if w.serial {
+		w.serial = false
+		e.serial.Unlock()
+	}
+	if w.flight != nil {
+		s.land(w.flight, w.entry, nil) // before listeners, which may be slow
+	}
+	switch {
+	case w.wide:
+		e.deliverAll()
+	case s.out != nil:
+		s.out.deliver()
+	}
+}
+
+// growAhead makes a large table for the shard's next growth outside the lock.
+func (e *Engine[K, V]) growAhead(s *shard[K, V], cells int) {
+	spare := make([]uint64, cells)
+	s.mu.Lock()
+	if s.index.wantsSpare() == cells {
+		s.index.spare = spare
+	}
+	s.mu.Unlock()
+}
+
+// put is one round of a write. Called under the shard's lock.
+func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
+	if s.closed {
+		return refused
+	}
+	n, sl := s.find(w.hash, w.key)
+	if n != evict.None && s.dead(n, sl.meta.Load()) {
+		w.entries++
+		w.credit += s.remove(n, Expired)
+		n, sl = evict.None, nil
+	}
+	switch w.mode {
+	case always:
+	case ifAbsent:
+		if n != evict.None {
+			return kept
+		}
+	case ifPresent:
+		if n == evict.None {
+			return kept
+		}
+	case ifSame, removeSame:
+		if n != w.slot || s.version(n) != w.version {
+			return changed
+		}
+	case ifLoading:
+		switch {
+		case w.flight.done:
+			return refused
+		case n != evict.None: // a write has overtaken the load, and its value counts
+			w.entry = s.entryOf(n, sl)
+			return kept
+		case w.flight.overtaken: // by a removal: what was loaded may be older
+			return kept
+		}
+	}
+	if w.mode == removeSame || w.expiry.gone && !(w.expiry.keep && n != evict.None) {
+		if n != evict.None {
+			w.entries++
+			w.credit += s.remove(n, Deleted)
+		}
+		s.overtake(w.key)
+		return stored
+	}
+	if e.weighted && w.weight > e.weights.limit.Load() {
+		if n != evict.None {
+			w.entries++
+			w.credit += s.remove(n, TooHeavy)
+		}
+		s.counts.rejected++
+		s.overtake(w.key)
+		return refused
+	}
+	if w.limit > 0 {
+		held := e.entries.used() - w.entries
+		if n == evict.None {
+			held++
+		}
+		if held > w.limit {
+			w.crowd = held - w.limit
+			return crowded
+		}
+	}
+	var o outcome
+	if n != evict.None {
+		o = e.update(s, w, n, sl)
+	} else {
+		o = e.insert(s, w)
+	}
+	if o == stored {
+		s.overtake(w.key)
+	}
+	return o
+}
+
+// update gives a live entry a new value.
+func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot[K, V]) outcome {
+	old := s.weightOf(n)
+	if s.maxMark == 0 {
+		s.ring.Hit(n) // first, so that it is not the one whose turn it is
+	}
+	if o := e.reserve(s, w, 0, w.weight-old, n); o != stored {
+		return o
+	}
+	w.credit -= w.weight - old
+	s.weight += w.weight - old
+	s.report(sl, old, Replaced)
+	s.counts.updates++
+	sl.value = w.value
+	if w.weight != old {
+		s.setWeight(n, w.weight)
+		s.ring.Reweigh(n, w.weight)
+	}
+	if meta := sl.meta.Load(); meta&metaMark < s.maxMark {
+		sl.meta.Store(meta + 1)
+	}
+	if !w.expiry.keep {
+		s.setExpiry(n, sl, w.expiry)
+	}
+	s.changed(n)
+	w.held = true
+	if w.flight != nil {
+		w.entry = s.entryOf(n, sl)
+	}
+	return stored
+}
+
+// insert stores a key that is not held.
+func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
+	hash := s.indexHash(w.hash, w.key)
+	if !w.admitted {
+		w.admitted = true
+		s.ring.Admit(hash)
+	}
+	if o := e.reserve(s, w, 1, w.weight, evict.None); o != stored {
+		return o
+	}
+	w.entries--
+	w.credit -= w.weight
+	n, sl := s.allocate()
+	sl.key, sl.value, sl.hash = w.key, w.value, hash
+	sl.meta.Store(metaHeld)
+	s.len++
+	s.weight += w.weight
+	s.setWeight(n, w.weight)
+	s.enter(n, sl)
+	s.ring.Insert(n, w.weight)
+	s.setExpiry(n, sl, w.expiry)
+	s.changed(n)
+	s.counts.inserts++
+	w.held = true
+	if w.flight != nil {
+		w.entry = s.entryOf(n, sl)
+	}
+	return stored
+}
+
+// reserve brings so many entries and so much weight of credit into the writer's
+// hand: what it has, what is free, and then what the shard's victims leave. The
+// entry in slot keep is not evicted.
+func (e *Engine[K, V]) reserve(s *shard[K, V], w *write[K, V], entries, weight int64, keep uint32) outcome {
+	if !e.weighted {
+		weight = w.credit
+	}
+	for removals := 0; ; removals++ {
+		if w.entries < entries && e.entries.take(entries-w.entries) {
+			w.entries = entries
+		}
+		if w.credit < weight && e.weights.take(weight-w.credit) {
+			w.credit = weight
+		}
+		if w.entries >= entries && w.credit >= weight {
+			return stored
+		}
+		if removals == maxRemovals {
+			return again
+		}
+		n, cause := s.victim(entries > 0, keep)
+		if n == evict.None {
+			return starved
+		}
+		w.entries++
+		w.credit += s.drop(n, cause)
+	}
+}
+
+// steal makes room in another shard for a writer whose own shard has nothing to
+// evict, and brings the credit into its hand.
+//
+// Where weights count, a writer may need several victims: two writers that each
+// hold a part and find nothing more would wait for each other for ever. So only
+// one at a time keeps credit in hand between locks; serial comes before any
+// shard's lock, and no user code runs under it.
+func (e *Engine[K, V]) steal(own *shard[K, V], w *write[K, V]) {
+	w.wide = true
+	if e.weighted && !w.serial {
+		e.entries.give(w.entries)
+		e.weights.give(w.credit)
+		w.entries, w.credit = 0, 0
+		e.serial.Lock()
+		w.serial = true
+		return // look again: another such writer may have left room
+	}
+	first := int(e.cursor.Add(1))
+	if own.ordered != nil {
+		if first = own.ordered.Oldest(); first < 0 {
+			lock.Yield()
+			return
+		}
+	}
+	for i := range e.shards {
+		s := &e.shards[(first+i)&int(e.mask)]
+		if s == own && s.ordered == nil {
+			continue
+		}
+		s.mu.RLock()
+		empty := s.len == 0
+		s.mu.RUnlock()
+		if empty {
+			continue
+		}
+		s.mu.Lock()
+		keep := evict.None
+		if s == own {
+			keep, _ = s.find(w.hash, w.key)
+		}
+		n, cause := s.victim(false, keep)
+		if n != evict.None {
+			w.entries++
+			w.credit += s.drop(n, cause)
+		}
+		e.checkLocked(s)
+		s.mu.Unlock()
+		if n != evict.None {
+			return
+		}
+		if s.ordered != nil {
+			break // the order has moved on: ask again
+		}
+	}
+	lock.Yield() // all room is in the hands of other writers, who will insert
+}
