@@ -20,21 +20,17 @@ import (
 // of each hot path, after as many to warm up, with keys made before. There are
 // none.
 func TestHotPathsAllocateNothing(t *testing.T) {
-	policies := []struct {
-		name   string
-		policy evict.Policy
-	}{{"TinyClock", nil}, {"LRU", evict.LRU}, {"CLOCK", evict.CLOCK}, {"FIFO", evict.FIFO}, {"S3FIFO", evict.S3FIFO}}
-	for _, p := range policies {
+	for name, policy := range policies {
 		for _, listener := range []bool{false, true} {
-			name := p.name
+			name := name
 			if listener {
-				name += "/listener"
+				name += " with a listener"
 			}
 			t.Run(name+"/uint64", func(t *testing.T) {
-				allocationsOf(t, p.policy, listener, func(i int) uint64 { return uint64(i) })
+				allocationsOf(t, policy, listener, func(i int) uint64 { return uint64(i) })
 			})
 			t.Run(name+"/string", func(t *testing.T) {
-				allocationsOf(t, p.policy, listener, func(i int) string { return "key:" + strconv.Itoa(i) })
+				allocationsOf(t, policy, listener, func(i int) string { return "key:" + strconv.Itoa(i) })
 			})
 		}
 	}
