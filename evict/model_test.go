@@ -3,7 +3,6 @@
 package evict
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -636,6 +635,6 @@ func FuzzRing(f *testing.F) {
 		for len(m.entries) > 0 {
 			m.evict(true, None)
 		}
-		require.Equal(t, None, m.ring.Evict(false, None), fmt.Sprint(p.name))
+		require.Equal(t, None, m.ring.Evict(false, None), p.name)
 	})
 }

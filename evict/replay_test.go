@@ -59,6 +59,7 @@ func replayRecorded(t *testing.T, folder string) {
 		{"LRU", LRU, 37.76, 37.96, 0},
 		{"CLOCK", CLOCK, 37.98, 38.18, 0},
 		{"S3FIFO", S3FIFO, 40.08, 40.88, 0},
+		{"FIFO", FIFO, 36.14, 36.34, 0},
 	}
 	sums := make([]float64, len(recorded))
 	traces, runs, stressed := 0, 0, false
@@ -86,13 +87,17 @@ func replayRecorded(t *testing.T, folder string) {
 				continue
 			}
 			runs++
-			line := ""
+			line, ratios := "", map[string]float64{}
 			for i, p := range recorded {
 				ratio := hitRatio(p.policy, keys, distinct, capacity)
 				sums[i] += ratio
+				ratios[p.name] = ratio
 				line += " " + p.name + " " + strconv.FormatFloat(ratio, 'f', 2, 64)
 			}
 			t.Logf("%s at %d:%s", name, capacity, line)
+			if capacity >= 64 {
+				require.GreaterOrEqual(t, ratios["TinyClock"], ratios["LRU"]-2, "%s at %d", name, capacity)
+			}
 		}
 	}
 	require.Equal(t, recordedFiles, traces, "recorded traces in %s", folder)

@@ -33,8 +33,8 @@ import (
 // every other method is O(1).
 //
 // Memory: 8 bytes for each entry, 8 more once one has a weight other than 1, and
-// at most 24 for each entry of capacity (or held, if that is unknown) for sketch
-// and ghosts, plus 1 KiB a shard. All of it grows with the entries held.
+// for sketch and ghosts at most 24 for each entry of capacity, or 31 for each held
+// if that is unknown, plus 1 KiB a shard. All of it grows with the entries held.
 //
 // Source: G. Einziger, R. Friedman, B. Manes, "TinyLFU: A Highly Efficient Cache
 // Admission Policy", 2017, for window, sketch and contest; F. J. Corbató, 1968,
