@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
@@ -145,9 +146,17 @@ func TestTheListOfCallsHasEveryMethod(t *testing.T) {
 	for _, call := range calls {
 		listed[call.name] = true
 	}
+	files, err := filepath.Glob("*_test.go") // which may give the engine methods
+	require.NoError(t, err)
+	var doors strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		doors.Write(text)
+	}
 	methods := reflect.TypeFor[*locmem.Engine[int, int]]()
 	for i := range methods.NumMethod() {
-		if name := methods.Method(i).Name; name != "Validate" { // the tests' own
+		if name := methods.Method(i).Name; !strings.Contains(doors.String(), "func (e *Engine[K, V]) "+name+"(") {
 			require.True(t, listed[name], "%s is not called from strange places", name)
 		}
 	}

@@ -67,7 +67,7 @@ func TestTheClockSleepsWhileDeadlinesAreFar(t *testing.T) {
 		<-time.After(2 * time.Minute)
 		synctest.Wait()
 		require.False(t, d.clock.running.Load(), "nothing expires any more")
-		require.EqualValues(t, never, d.clock.horizon.Load())
+		require.Equal(t, int64(never), d.clock.horizon.Load())
 	})
 }
 
@@ -198,7 +198,7 @@ func TestNoDeadlineIsForgotten(t *testing.T) {
 				synctest.Wait()
 				<-time.After(time.Duration(maxNap + 2*slack))
 				synctest.Wait()
-				require.EqualValues(t, never, d.next.Load(), "round %d: a deadline is forgotten", n)
+				require.Equal(t, int64(never), d.next.Load(), "round %d: a deadline is forgotten", n)
 				require.False(t, d.clock.running.Load())
 			}
 		}

@@ -29,3 +29,28 @@ func (e *Engine[K, V]) SlotsUsed() (slots int) {
 	}
 	return slots
 }
+
+// Pins returns how many iterations keep shards on their hashes.
+func (e *Engine[K, V]) Pins() (pins int) {
+	for i := range e.shards {
+		pins += int(e.shards[i].pins.Load())
+	}
+	return pins
+}
+
+// Seeded reports whether a shard has turned to hashes of its own.
+func (e *Engine[K, V]) Seeded() bool {
+	for i := range e.shards {
+		s := &e.shards[i]
+		s.mu.RLock()
+		seeded := s.seeded
+		s.mu.RUnlock()
+		if seeded {
+			return true
+		}
+	}
+	return false
+}
+
+// Overflows is what Incr asks of a sum.
+func Overflows[V Number](a, b, sum V) bool { return overflows(a, b, sum) }

@@ -57,7 +57,7 @@ package evict
 
 import "iter"
 
-// None is the number of no slot: slots count from 1.
+// None is the number of no slot: slots count from 1, in one shard up to 2^30 - 1.
 const None uint32 = 0
 
 // Slots is what a ring can ask about the entries it was given.

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+
+# What is needed: Go, git, make. Everything else the targets fetch or build.
+
+export GOWORK = off
+
+.PHONY: help demo test fmt clean
+
+help:
+	@echo 'make demo                  one service without and with locmem: rates, latencies, queries, hit ratio'
+	@echo 'make demo ARGS="-h"        its options'
+	@echo 'make test                  every check, as in CI'
+	@echo 'make test GATES="lint unit"   some of them'
+	@echo 'make test TRACES=DIR       the policies on recorded traces too: *.keys.gz, decimal keys, one a line'
+	@echo 'make fmt                   format all Go files'
+	@echo 'make clean                 remove built tools and logs'
+
+demo:
+	@cd examples/hotpath && go run . $(ARGS)
+
+# TRACES and GATES reach the script through the environment.
+test:
+	@scripts/test
+
+fmt:
+	@GATES=tools scripts/test
+	bin/gofumpt -w .
+
+clean:
+	rm -rf bin .logs

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+
+//go:build !unix
+
+package bench
+
+import "time"
+
+func processorTime() (time.Duration, bool) { return 0, false }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+
+// Package faults shows that the tests of the engine can fail. It has a table of
+// faults to plant, each a small change to a file of the engine, and the test that
+// must notice it; a test plants them one at a time in an overlay, so that no file
+// is touched. docs/properties.md is made from the same table.
+package faults
+
+import "slices"
+
+// A Fault is a change that breaks a property.
+type Fault struct {
+	Name     string // what goes wrong, in a few words
+	Property string // the id of the property that it breaks; see properties
+	Test     string // the test of the root package that must fail; a slash and a regexp of its parts may follow
+	File     string // relative to the project's root
+	Old, New string // the piece of the file, which occurs once, and what replaces it
+	// Flags are for go test: -race where the detector is what notices the fault,
+	// -tags=yield where it takes a rare interleaving.
+	Flags []string
+}
+
+// All returns the faults.
+func All() []Fault {
+	return slices.Concat(stateFaults, loadFaults)
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+
+package faults
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	plant  = flag.Bool("plant", false, "plant every fault and run its test, some seconds each")
+	update = flag.Bool("update", false, "write docs/properties.md anew")
+)
+
+const (
+	root = "../.."
+	page = root + "/docs/properties.md"
+)
+
+// planted returns the fault's file with the fault in it.
+func planted(f Fault) (string, error) {
+	text, err := os.ReadFile(filepath.Join(root, f.File))
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(text), f.Old); n != 1 {
+		return "", fmt.Errorf("%s has the piece to replace %d times, not once", f.File, n)
+	}
+	return strings.Replace(string(text), f.Old, f.New, 1), nil
+}
+
+func TestEveryFaultHasItsPlaceItsTestAndItsProperty(t *testing.T) {
+	names, ids := map[string]bool{}, map[string]bool{}
+	for _, p := range properties {
+		require.False(t, ids[p.ID], "%s is there twice", p.ID)
+		ids[p.ID] = true
+	}
+	sources, err := filepath.Glob(root + "/*_test.go")
+	require.NoError(t, err)
+	tests := ""
+	for _, name := range sources {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		tests += string(text)
+	}
+	broken := map[string]bool{}
+	for _, f := range All() {
+		_, err := planted(f)
+		assert.NoError(t, err, f.Name)
+		assert.NotEqual(t, f.Old, f.New, f.Name)
+		assert.False(t, names[f.Name], "two faults are named %q", f.Name)
+		names[f.Name] = true
+		assert.True(t, ids[f.Property], "%s: no property %s", f.Name, f.Property)
+		broken[f.Property] = true
+		test, _, _ := strings.Cut(f.Test, "/")
+		assert.Contains(t, tests, "func "+test+"(t *testing.T) {", f.Name)
+	}
+	for _, p := range properties {
+		assert.True(t, broken[p.ID], "no fault breaks %s: %s", p.ID, p.Says)
+	}
+}
+
+// TestTableOfPropertiesIsCurrent compares the page with the table that it is
+// made from.
+func TestTableOfPropertiesIsCurrent(t *testing.T) {
+	var want strings.Builder
+	want.WriteString("# Properties of the engine\n\n" +
+		"Each property has a test, and each test was seen to fail on a planted fault. The page is made from the tables in\n" +
+		"`internal/faults` by `go test ./internal/faults -run Table -update`; `go test ./internal/faults -plant` plants the faults.\n\n" +
+		"| id | property | test | fails when |\n|---|---|---|---|\n")
+	cell := strings.NewReplacer("|", `\|`)
+	for _, p := range properties {
+		id, says := p.ID, p.Says
+		for _, f := range All() {
+			if f.Property == p.ID {
+				fmt.Fprintf(&want, "| %s | %s | `%s` | %s |\n", id, cell.Replace(says), cell.Replace(f.Test), cell.Replace(f.Name))
+				id, says = "", ""
+			}
+		}
+	}
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(page), 0o755))
+		require.NoError(t, os.WriteFile(page, []byte(want.String()), 0o644))
+	}
+	got, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Equal(t, want.String(), string(got), "docs/properties.md is out of date: go test ./internal/faults -run Table -update")
+}
+
+// TestEveryFaultIsNoticed plants the faults one at a time and demands that the
+// test fails by what it asserts. Without a fault the same tests must pass.
+func TestEveryFaultIsNoticed(t *testing.T) {
+	if !*plant {
+		t.Skip("planting every fault takes minutes: go test ./internal/faults -plant")
+	}
+	require.NotEmpty(t, All())
+	t.Run("sound", func(t *testing.T) {
+		byFlags := map[string][]Fault{}
+		for _, f := range All() {
+			flags := strings.Join(f.Flags, " ")
+			byFlags[flags] = append(byFlags[flags], f)
+		}
+		for _, faults := range byFlags {
+			var tests []string
+			for _, f := range faults {
+				test, _, _ := strings.Cut(f.Test, "/")
+				tests = append(tests, test)
+			}
+			slices.Sort(tests)
+			tests = slices.Compact(tests)
+			output, err := goTest(t, strings.Join(tests, "|"), faults[0].Flags)
+			require.NoError(t, err, "without a fault:\n%s", output)
+			for _, test := range tests {
+				require.Contains(t, output, "--- PASS: "+test+" ", "without a fault")
+			}
+		}
+	})
+	for _, f := range All() {
+		t.Run(strings.ReplaceAll(f.Name, "/", " "), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			text, err := planted(f)
+			require.NoError(t, err)
+			file, err := filepath.Abs(filepath.Join(root, f.File))
+			require.NoError(t, err)
+			copied := filepath.Join(dir, "planted.go")
+			require.NoError(t, os.WriteFile(copied, []byte(text), 0o600))
+			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {file: copied}})
+			require.NoError(t, err)
+			list := filepath.Join(dir, "overlay.json")
+			require.NoError(t, os.WriteFile(list, overlay, 0o600))
+
+			output, err := goTest(t, f.Test, append([]string{"-overlay", list}, f.Flags...))
+			how, noticed := verdict(output, err)
+			require.True(t, noticed, "%s: %s\n%s", f.Test, how, output)
+			t.Logf("%-6s %s: %s", f.Property, f.Test, how)
+		})
+	}
+}
+
+// goTest runs tests of the root package.
+func goTest(t *testing.T, test string, flags []string) (string, error) {
+	t.Helper()
+	top, parts, sub := strings.Cut(test, "/")
+	test = "^(" + top + ")$"
+	if sub {
+		test += "/" + parts
+	}
+	args := append([]string{"test", "-count=1", "-vet=off", "-timeout=60s", "-v", "-run", test}, flags...)
+	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
+	cmd.Dir = root
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
+
+// assertion is how a failed assertion begins in the output.
+var assertion = regexp.MustCompile(`(?m)^ *\w+_test\.go:\d+: `)
+
+// verdict tells how a test run on a planted fault ended, and whether it was the
+// test that noticed. A build error, a crash and a run out of time are not that.
+func verdict(output string, err error) (how string, noticed bool) {
+	var exit *exec.ExitError
+	failed := strings.Contains(output, "--- FAIL: Test")
+	switch {
+	case err == nil && strings.Contains(output, "no tests to run"):
+		return "there is no such test", false
+	case err == nil:
+		return "the test passes", false
+	case !errors.As(err, &exit):
+		return err.Error(), false
+	case strings.Contains(output, "[build failed]"):
+		return "the fault does not compile", false
+	case failed && strings.Contains(output, "WARNING: DATA RACE"):
+		return "a race", true
+	case failed && assertion.MatchString(output) && strings.Contains(output, "Error Trace:"):
+		return "an assertion", true
+	case strings.Contains(output, "panic: test timed out"):
+		return "the test hangs", false
+	default:
+		return "the test dies without an assertion", false
+	}
+}
+
+func TestOnlyAnAssertionOrARaceIsAVerdict(t *testing.T) {
+	_, failure := exec.CommandContext(t.Context(), "go", "no-such-command").CombinedOutput()
+	require.Error(t, failure)
+	for _, tc := range []struct {
+		name, output string
+		err          error
+		noticed      bool
+	}{
+		{"an assertion", "=== RUN   TestX\n    x_test.go:5: \n  Error Trace: x\n--- FAIL: TestX (0.00s)\n", failure, true},
+		{"a race", "WARNING: DATA RACE\n--- FAIL: TestX (0.00s)\n", failure, true},
+		{"a pass", "--- PASS: TestX (0.00s)\n", nil, false},
+		{"no test", "testing: warning: no tests to run\n", nil, false},
+		{"a build error", "./x.go:1:1: x\nFAIL	x [build failed]\n", failure, false},
+		{"a panic", "--- FAIL: TestX (0.00s)\npanic: x\n", failure, false},
+		{"a hang", "panic: test timed out after 1m0s\n", failure, false},
+		{"no go", "", os.ErrNotExist, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			how, noticed := verdict(tc.output, tc.err)
+			require.Equal(t, tc.noticed, noticed, how)
+		})
+	}
+}
