@@ -64,11 +64,10 @@ func (e *Engine[K, V]) Compute(key K, update func(old Entry[V], found bool) (V, 
 		default:
 			return entry.Value, found
 		}
-		w := write[K, V]{key: key, hash: uint32(hash), mode: mode}
+		w := write[K, V]{key: key, value: value, hash: uint32(hash), mode: mode, slot: slot, version: version}
 		if op == Store {
-			w = e.prepare(mode, hash, key, value, &set)
+			e.prepareSet(&w, &set)
 		}
-		w.slot, w.version = slot, version
 		switch e.apply(s, &w) {
 		case changed:
 			continue

@@ -22,6 +22,7 @@ type Engine[K comparable, V any] struct {
 	hasher   hasher[K]
 	opts     Options[K, V]
 	weighted bool // weights are asked for and accounted
+	plain    bool // no weights, and no lifetimes unless a call asks for one
 	clock    *clock
 
 	entries account
@@ -49,6 +50,7 @@ func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
 		weighted: opts.MaxWeight > 0 || opts.Weigh != nil,
 		clock:    newClock(opts.Clock),
 	}
+	e.plain = !e.weighted && opts.TTL == 0 && opts.Idle == 0
 	e.entries.open(limitOf(int64(opts.MaxEntries)))
 	e.weights.open(limitOf(opts.MaxWeight))
 	self := weak.Make(e)
@@ -169,8 +171,8 @@ func (e *Engine[K, V]) write(mode writeMode, key K, value V, opts []EntryOption)
 	if !e.hasher.storable(key) {
 		return false
 	}
-	set := settingsOf(opts)
-	w := e.prepare(mode, hash, key, value, &set)
+	w := write[K, V]{key: key, value: value, hash: uint32(hash), mode: mode}
+	e.prepare(&w, opts)
 	return e.apply(e.shardOf(hash), &w) == stored
 }
 
@@ -349,7 +351,7 @@ func (e *Engine[K, V]) Close() {
 		e.checkLocked(s)
 		s.mu.Unlock()
 		for f := range aborted {
-			f.finish(Entry[V]{}, ErrClosed)
+			f.finish(ErrClosed)
 		}
 	}
 	e.deliverAll()

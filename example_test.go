@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -21,17 +22,17 @@ type User struct {
 }
 
 func ExampleNew() {
-	users, err := locmem.New(locmem.Options[int, User]{MaxEntries: 10_000, TTL: time.Hour})
+	users, err := locmem.New(locmem.Options[string, User]{MaxEntries: 10_000, TTL: time.Hour})
 	if err != nil {
 		panic(err)
 	}
 	defer users.Close()
 
-	users.Set(7, User{"Ada", 36})
-	user, ok := users.Get(7)
+	users.Set("ada", User{"Ada", 36})
+	user, ok := users.Get("ada")
 	fmt.Println(user.Name, ok)
 
-	_, err = locmem.New(locmem.Options[int, User]{MaxWeight: -1, TTL: -1}) // all faults at once
+	_, err = locmem.New(locmem.Options[string, User]{MaxWeight: -1, TTL: -1}) // all faults at once
 	fmt.Println(err)
 	// Output:
 	// Ada true
@@ -66,15 +67,15 @@ func ExampleEngine() {
 }
 
 func ExampleOptions() {
-	pages := locmem.Must(locmem.New(locmem.Options[string, []byte]{
+	pages := locmem.Must(locmem.New(locmem.Options[string, string]{
 		Name:      "pages",
 		MaxWeight: 1 << 20, // bytes, because Weigh says so
-		Weigh:     func(url string, page []byte) int64 { return int64(len(url) + len(page)) },
+		Weigh:     func(url, page string) int64 { return int64(len(url) + len(page)) },
 		TTL:       time.Minute,
 		Stats:     true,
 	}))
 	defer pages.Close()
-	pages.Set("/", []byte("hello"))
+	pages.Set("/", "hello")
 	pages.Get("/")
 	pages.Get("/about")
 	fmt.Println(pages.Weight(), pages.Stats().HitRatio())
@@ -123,26 +124,25 @@ func ExampleEngine_Add() {
 }
 
 func ExampleEngine_Compute() {
-	e := locmem.Must(locmem.New(locmem.Options[string, []string]{MaxEntries: 100}))
+	e := locmem.Must(locmem.New(locmem.Options[string, string]{MaxEntries: 100}))
 	defer e.Close()
 	push := func(key, item string) {
-		e.Compute(key, func(old locmem.Entry[[]string], _ bool) ([]string, locmem.Op) {
-			return append(slices.Clip(old.Value), item), locmem.Store // a new slice: readers may hold the old one
+		e.Compute(key, func(old locmem.Entry[string], _ bool) (string, locmem.Op) {
+			return old.Value + item + "\n", locmem.Store
 		})
 	}
 	push("queue", "a")
 	push("queue", "b")
 	pop := func(key string) (item string) {
-		e.Compute(key, func(old locmem.Entry[[]string], found bool) ([]string, locmem.Op) {
+		e.Compute(key, func(old locmem.Entry[string], found bool) (rest string, op locmem.Op) {
+			item, rest, _ = strings.Cut(old.Value, "\n")
 			switch {
 			case !found:
-				return nil, locmem.Keep
-			case len(old.Value) == 1:
-				item = old.Value[0]
-				return nil, locmem.Remove
+				return "", locmem.Keep
+			case rest == "":
+				return "", locmem.Remove
 			}
-			item = old.Value[0]
-			return old.Value[1:], locmem.Store
+			return rest, locmem.Store
 		}, locmem.KeepTTL())
 		return item
 	}
@@ -156,26 +156,27 @@ func ExampleOp() {
 }
 
 func ExampleIncr() {
-	e := locmem.Must(locmem.New(locmem.Options[string, int8]{MaxEntries: 100}))
+	e := locmem.Must(locmem.New(locmem.Options[string, int]{MaxEntries: 100}))
 	defer e.Close()
 	fmt.Println(locmem.Incr(e, "visits", 1))
 	e.Set("visits", 100)
 	fmt.Println(locmem.Incr(e, "visits", 20))
-	fmt.Println(locmem.Incr(e, "visits", 20))
+	_, _, err := locmem.Incr(e, "visits", math.MaxInt)
+	fmt.Println(err)
 	// Output:
 	// 0 false <nil>
 	// 120 true <nil>
-	// 120 true locmem: the sum overflows the value's type
+	// locmem: the sum overflows the value's type
 }
 
 func ExampleNumber() {
-	type Celsius float64
-	e := locmem.Must(locmem.New(locmem.Options[string, Celsius]{MaxEntries: 100}))
+	type Cents int
+	e := locmem.Must(locmem.New(locmem.Options[string, Cents]{MaxEntries: 100}))
 	defer e.Close()
-	e.Set("Oslo", 2.5)
-	t, _, _ := locmem.Incr(e, "Oslo", -4)
-	fmt.Println(t)
-	// Output: -1.5
+	e.Set("ada", 2_50)
+	left, _, _ := locmem.Incr(e, "ada", -1_20)
+	fmt.Println(left)
+	// Output: 130
 }
 
 func ExampleCompareAndSwap() {
@@ -190,9 +191,9 @@ func ExampleCompareAndSwap() {
 }
 
 func ExampleEngine_GetOrSet() {
-	e := locmem.Must(locmem.New(locmem.Options[int, User]{
+	e := locmem.Must(locmem.New(locmem.Options[string, User]{
 		MaxEntries: 100,
-		Load: func(_ context.Context, id int) (User, error) {
+		Load: func(_ context.Context, id string) (User, error) {
 			fmt.Println("asking the database for", id)
 			return User{Name: "Ada"}, nil
 		},
@@ -200,15 +201,15 @@ func ExampleEngine_GetOrSet() {
 	defer e.Close()
 	ctx := context.Background()
 	for range 2 {
-		user, err := e.GetOrSet(ctx, 7, nil)
+		user, err := e.GetOrSet(ctx, "ada", nil)
 		fmt.Println(user.Name, err)
 	}
-	_, err := e.GetOrSet(ctx, 8, func(context.Context, int) (User, error) {
+	_, err := e.GetOrSet(ctx, "eve", func(context.Context, string) (User, error) {
 		return User{}, fs.ErrNotExist
 	})
-	fmt.Println(errors.Is(err, fs.ErrNotExist), e.Has(8))
+	fmt.Println(errors.Is(err, fs.ErrNotExist), e.Has("eve"))
 	// Output:
-	// asking the database for 7
+	// asking the database for ada
 	// Ada <nil>
 	// Ada <nil>
 	// true false
@@ -398,10 +399,10 @@ func ExampleWeight() {
 }
 
 func ExampleLimit() {
-	e := locmem.Must(locmem.New(locmem.Options[int, string]{MaxEntries: 100}))
+	e := locmem.Must(locmem.New(locmem.Options[int, int]{MaxEntries: 100}))
 	defer e.Close()
 	for key := range 50 {
-		e.Set(key, "", locmem.Limit(10))
+		e.Set(key, key, locmem.Limit(10))
 	}
 	fmt.Println(e.Len())
 	// Output: 10

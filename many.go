@@ -91,7 +91,9 @@ func (e *Engine[K, V]) SetMany(values map[K]V, opts ...EntryOption) int {
 	holds(e.byShard(len(values), keys), func(shard uint64, piece []keyed[K]) {
 		writes = writes[:0]
 		for i := range piece {
-			writes = append(writes, e.prepare(always, piece[i].hash, piece[i].key, values[piece[i].key], &set))
+			w := write[K, V]{key: piece[i].key, value: values[piece[i].key], hash: uint32(piece[i].hash)}
+			e.prepareSet(&w, &set)
+			writes = append(writes, w)
 		}
 		stores += e.applyMany(&e.shards[shard], writes)
 	})

@@ -425,6 +425,9 @@ type expiry struct {
 // setExpiry makes a held slot expire as said.
 func (s *shard[K, V]) setExpiry(n uint32, sl *slot[K, V], x expiry) {
 	meta := sl.meta.Load()
+	if meta&metaTimed == 0 && x.deadline == never && x.idle == 0 {
+		return
+	}
 	if meta&metaTimed != 0 {
 		s.wheel.remove(n)
 		meta &^= metaTimed | metaIdle

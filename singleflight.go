@@ -36,15 +36,16 @@ type flight[K comparable, V any] struct {
 	overtaken bool
 	done      bool
 
-	// Written once by whoever set done, before the gate opens.
+	// The result. entry is written by the loader's goroutine alone, err by whoever
+	// set done; waiters read them when the gate is open.
 	entry Entry[V]
 	err   error
 	gate  *lock.Gate
 }
 
-// finish gives the waiters their result. Called once, by whoever set done.
-func (f *flight[K, V]) finish(entry Entry[V], err error) {
-	f.entry, f.err = entry, err
+// finish lets the waiters have the result. Called once, by whoever set done.
+func (f *flight[K, V]) finish(err error) {
+	f.err = err
 	f.gate.Open()
 	f.cancel()
 }
@@ -175,7 +176,10 @@ func (e *Engine[K, V]) load(ctx context.Context, hash uint64, key K, load func(c
 		s.leave(f)
 		return Entry[V]{}, err
 	}
-	return f.entry, f.err
+	if f.err != nil {
+		return Entry[V]{}, f.err
+	}
+	return f.entry, nil
 }
 
 // takeOff makes the flight of a key. Called under the shard's lock.
@@ -216,21 +220,21 @@ func (e *Engine[K, V]) fly(s *shard[K, V], f *flight[K, V], hash uint64, load fu
 		if err == nil && e.hasher.storable(f.key) {
 			e.apply(s, &w) // which lands
 		} else {
-			s.land(f, w.entry, err)
+			s.land(f, err)
 		}
 	}()
 	value, failure := load(f.node.ctx, f.key)
 	if failure == nil {
-		w = e.prepare(ifLoading, hash, f.key, value, set)
-		w.flight = f
-		w.entry.Value = value
+		w = write[K, V]{key: f.key, value: value, hash: uint32(hash), mode: ifLoading, flight: f}
+		e.prepareSet(&w, set)
+		f.entry.Value = value
 	}
 	err = failure
 }
 
 // land ends a flight whose loader has ended. If its value was stored, nobody has
 // been able to join it since: the write has taken it out of shard.flights.
-func (s *shard[K, V]) land(f *flight[K, V], entry Entry[V], err error) {
+func (s *shard[K, V]) land(f *flight[K, V], err error) {
 	s.mu.Lock()
 	if err != nil {
 		s.counts.loadErrors++
@@ -238,7 +242,7 @@ func (s *shard[K, V]) land(f *flight[K, V], entry Entry[V], err error) {
 	first := s.end(f)
 	s.mu.Unlock()
 	if first {
-		f.finish(entry, err)
+		f.finish(err)
 	}
 }
 
@@ -250,7 +254,7 @@ func (s *shard[K, V]) leave(f *flight[K, V]) {
 	last := f.waiters == 0 && s.end(f)
 	s.mu.Unlock()
 	if last {
-		f.finish(Entry[V]{}, context.Canceled) // nobody waits; the loader's context ends
+		f.finish(context.Canceled) // nobody waits; the loader's context ends
 	}
 }
 

@@ -48,7 +48,6 @@ type write[K comparable, V any] struct {
 	wide            bool  // victims may have come from any shard
 	crowd           int64 // crowded: how many entries to evict
 	held            bool  // stored: the entry is held, and not gone at once
-	entry           Entry[V]
 }
 
 // outcome is what came of one round of a write.
@@ -113,14 +112,23 @@ func (e *Engine[K, V]) expiryOf(set *settings) (x expiry) {
 	return x
 }
 
-// prepare makes a write ready to be applied.
-func (e *Engine[K, V]) prepare(mode writeMode, hash uint64, key K, value V, set *settings) write[K, V] {
-	return write[K, V]{
-		key: key, value: value, hash: uint32(hash), mode: mode,
-		weight: e.weigh(key, value, set),
-		limit:  set.limit,
-		expiry: e.expiryOf(set),
+// prepare makes a write of a value ready to be applied. It may call the user's
+// weigher.
+func (e *Engine[K, V]) prepare(w *write[K, V], opts []EntryOption) {
+	w.weight = 1
+	w.expiry.deadline = never
+	if e.plain && len(opts) == 0 {
+		return
 	}
+	set := settingsOf(opts)
+	e.prepareSet(w, &set)
+}
+
+// prepareSet is prepare with the call's options put together.
+func (e *Engine[K, V]) prepareSet(w *write[K, V], set *settings) {
+	w.weight = e.weigh(w.key, w.value, set)
+	w.limit = set.limit
+	w.expiry = e.expiryOf(set)
 }
 
 // apply carries a write out. It is called with nothing held and calls listeners,
@@ -173,7 +181,7 @@ func (e *Engine[K, V]) settle(s *shard[K, V], w *write[K, V]) {
 		e.serial.Unlock()
 	}
 	if w.flight != nil {
-		s.land(w.flight, w.entry, nil) // before listeners, which may be slow
+		s.land(w.flight, nil) // before listeners, which may be slow
 	}
 	switch {
 	case w.wide:
@@ -223,7 +231,7 @@ func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 		case w.flight.done:
 			return refused
 		case n != evict.None: // a write has overtaken the load, and its value counts
-			w.entry = s.entryOf(n, sl)
+			w.flight.entry = s.entryOf(n, sl)
 			return kept
 		case w.flight.overtaken: // by a removal: what was loaded may be older
 			return kept
@@ -274,11 +282,13 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 	if s.maxMark == 0 {
 		s.ring.Hit(n) // first, so that it is not the one whose turn it is
 	}
-	if o := e.reserve(s, w, 0, w.weight-old, n); o != stored {
-		return o
+	if w.weight != old {
+		if o := e.reserve(s, w, 0, w.weight-old, n); o != stored {
+			return o
+		}
+		w.credit -= w.weight - old
+		s.weight += w.weight - old
 	}
-	w.credit -= w.weight - old
-	s.weight += w.weight - old
 	s.report(sl, old, Replaced)
 	s.counts.updates++
 	sl.value = w.value
@@ -295,7 +305,7 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 	s.changed(n)
 	w.held = true
 	if w.flight != nil {
-		w.entry = s.entryOf(n, sl)
+		w.flight.entry = s.entryOf(n, sl)
 	}
 	return stored
 }
@@ -325,7 +335,7 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 	s.counts.inserts++
 	w.held = true
 	if w.flight != nil {
-		w.entry = s.entryOf(n, sl)
+		w.flight.entry = s.entryOf(n, sl)
 	}
 	return stored
 }

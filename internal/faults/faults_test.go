@@ -7,6 +7,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,14 +50,7 @@ func TestEveryFaultHasItsPlaceItsTestAndItsProperty(t *testing.T) {
 		require.False(t, ids[p.ID], "%s is there twice", p.ID)
 		ids[p.ID] = true
 	}
-	sources, err := filepath.Glob(root + "/*_test.go")
-	require.NoError(t, err)
-	tests := ""
-	for _, name := range sources {
-		text, err := os.ReadFile(name)
-		require.NoError(t, err)
-		tests += string(text)
-	}
+	tests := parseTests(t)
 	broken := map[string]bool{}
 	for _, f := range All() {
 		_, err := planted(f)
@@ -65,7 +61,7 @@ func TestEveryFaultHasItsPlaceItsTestAndItsProperty(t *testing.T) {
 		assert.True(t, ids[f.Property], "%s: no property %s", f.Name, f.Property)
 		broken[f.Property] = true
 		test, _, _ := strings.Cut(f.Test, "/")
-		assert.Contains(t, tests, "func "+test+"(t *testing.T) {", f.Name)
+		assert.NotEmpty(t, tests.declare[test], "%s: there is no %s", f.Name, test)
 	}
 	for _, p := range properties {
 		assert.True(t, broken[p.ID], "no fault breaks %s: %s", p.ID, p.Says)
@@ -106,6 +102,7 @@ func TestEveryFaultIsNoticed(t *testing.T) {
 		t.Skip("planting every fault takes minutes: go test ./internal/faults -plant")
 	}
 	require.NotEmpty(t, All())
+	tests := parseTests(t)
 	t.Run("sound", func(t *testing.T) {
 		byFlags := map[string][]Fault{}
 		for _, f := range All() {
@@ -137,7 +134,13 @@ func TestEveryFaultIsNoticed(t *testing.T) {
 			require.NoError(t, err)
 			copied := filepath.Join(dir, "planted.go")
 			require.NoError(t, os.WriteFile(copied, []byte(text), 0o600))
-			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {file: copied}})
+			replace := map[string]string{file: copied}
+			for _, name := range tests.besides(f.Test) {
+				name, err := filepath.Abs(name)
+				require.NoError(t, err)
+				replace[name] = "" // as if it were not there
+			}
+			overlay, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 			require.NoError(t, err)
 			list := filepath.Join(dir, "overlay.json")
 			require.NoError(t, os.WriteFile(list, overlay, 0o600))
@@ -148,6 +151,79 @@ func TestEveryFaultIsNoticed(t *testing.T) {
 			t.Logf("%-6s %s: %s", f.Property, f.Test, how)
 		})
 	}
+}
+
+// testFiles are the root package's test files and what they have to do with one
+// another. Each type of engine that a test uses takes a second to compile, so a
+// fault is compiled with the files that its test needs.
+type testFiles struct {
+	names   []string
+	declare map[string]string          // a name of the package's level, or a method of an engine's type: its file
+	use     map[string]map[string]bool // a file: the names that it uses and does not declare
+}
+
+func parseTests(t *testing.T) testFiles {
+	t.Helper()
+	names, err := filepath.Glob(root + "/*_test.go")
+	require.NoError(t, err)
+	files := testFiles{names: names, declare: map[string]string{}, use: map[string]map[string]bool{}}
+	for _, name := range names {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				if d.Recv == nil || file.Name.Name == "locmem" {
+					files.declare[d.Name.Name] = name
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					switch spec := spec.(type) {
+					case *ast.TypeSpec:
+						files.declare[spec.Name.Name] = name
+					case *ast.ValueSpec:
+						for _, id := range spec.Names {
+							files.declare[id.Name] = name
+						}
+					}
+				}
+			}
+		}
+		use := map[string]bool{}
+		for _, id := range file.Unresolved { //nolint:staticcheck // within one file the parser knows enough
+			use[id.Name] = true
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.IsExported() {
+				use[s.Sel.Name] = true // a method, or a function that is exported for tests
+			}
+			return true
+		})
+		files.use[name] = use
+	}
+	return files
+}
+
+// besides returns the files that a test can do without. It goes by names alone,
+// and so may leave some that it need not.
+func (f testFiles) besides(test string) []string {
+	test, _, _ = strings.Cut(test, "/")
+	needed := map[string]bool{}
+	open := []string{f.declare[test]}
+	for len(open) > 0 {
+		name := open[len(open)-1]
+		open = open[:len(open)-1]
+		if needed[name] {
+			continue
+		}
+		needed[name] = true
+		for id := range f.use[name] {
+			if file, ok := f.declare[id]; ok {
+				open = append(open, file)
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(f.names), func(name string) bool { return needed[name] })
 }
 
 // goTest runs tests of the root package.
