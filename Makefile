@@ -4,7 +4,7 @@
 
 export GOWORK = off
 
-.PHONY: help demo test fmt clean
+.PHONY: help demo test soak fmt clean
 
 help:
 	@echo 'make demo                  one service without and with locmem: rates, latencies, queries, hit ratio'
@@ -12,15 +12,19 @@ help:
 	@echo 'make test                  every check, as in CI'
 	@echo 'make test GATES="lint unit"   some of them'
 	@echo 'make test TRACES=DIR       the policies on recorded traces too: *.keys.gz, decimal keys, one a line'
+	@echo 'make soak                  with the checks that take long, too'
 	@echo 'make fmt                   format all Go files'
 	@echo 'make clean                 remove built tools and logs'
 
 demo:
 	@cd examples/hotpath && go run . $(ARGS)
 
-# TRACES and GATES reach the script through the environment.
+# TRACES, GATES and CI reach the script through the environment.
 test:
 	@scripts/test
+
+soak:
+	@SOAK=1 scripts/test
 
 fmt:
 	@GATES=tools scripts/test

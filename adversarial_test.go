@@ -505,6 +505,7 @@ func TestAdversaryOfKeys(t *testing.T) {
 					assert.Nil(t, panicOf(func() { call(struct{ a, b any }{1, math.NaN()}) }), "NaN deep inside")
 				}
 				assert.False(t, e.Has(math.NaN()))
+				assert.Zero(t, e.Len(), "something was stored under NaN")
 			})
 			within(t, func() { // nothing was left locked
 				for key := range 1000 {

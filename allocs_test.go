@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 
+// The race detector allocates on its own.
+//go:build !race
+
 package locmem_test
 
 import (

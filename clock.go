@@ -263,7 +263,7 @@ func (k *clock) tick() bool {
 	if e.earliest() < wakeAt-slack {
 		return true
 	}
-	e = nil //nolint:ineffassign,wastedassign // the sleep must not keep the engine alive
+	// e is not used any more, so the sleep does not keep the engine alive.
 	k.wake.Sleep(time.Duration(wakeAt - now))
 	return true
 }

@@ -68,13 +68,12 @@ func (e *Engine[K, V]) Compute(key K, update func(old Entry[V], found bool) (V, 
 		if op == Store {
 			e.prepareSet(&w, &set)
 		}
-		switch e.apply(s, &w) {
-		case changed:
+		o := e.apply(s, &w)
+		if o == changed {
 			continue
-		case stored:
-			if op == Store && w.held {
-				return value, true
-			}
+		}
+		if o == stored && w.held {
+			return value, true
 		}
 		return zero, false
 	}

@@ -5,8 +5,10 @@ package locmem_test
 import (
 	"context"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -445,6 +447,7 @@ func TestHitsAndOnlyHitsKeepAnIdleEntry(t *testing.T) {
 				require.True(t, e.Has(1))
 				clock.Advance(1)
 				require.Equal(t, tc.kept, e.Has(1))
+				e.Get(1)
 				for range 100 { // hits do not carry it over the hard deadline
 					clock.Advance(time.Minute - 1)
 					e.Get(1)
@@ -486,10 +489,10 @@ func TestExpiredEntriesGoWithNobodyAtWork(t *testing.T) {
 	for name, clock := range map[string]locmem.Clock{"coarse": nil, "precise": locmem.PreciseClock} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				expired := 0
+				var expired atomic.Int64 // listeners of two shards may run at a time
 				e := opened(t, locmem.Options[int, int]{MaxEntries: 1000, Clock: clock, OnRemove: func(r locmem.Removal[int, int]) {
 					if r.Cause == locmem.Expired {
-						expired++
+						expired.Add(1)
 					}
 				}})
 				e.Set(-1, -1)
@@ -503,7 +506,7 @@ func TestExpiredEntriesGoWithNobodyAtWork(t *testing.T) {
 					time.Sleep(5*time.Second + 100*time.Millisecond) //nolint:forbidigo // the bubble's time
 					synctest.Wait()
 					require.Equal(t, 1, e.Len())
-					require.Equal(t, 250*(round+1), expired)
+					require.Equal(t, int64(250*(round+1)), expired.Load())
 					require.NoError(t, e.Validate())
 				}
 			})
@@ -560,8 +563,8 @@ func TestASweepTakesNothingWrittenSince(t *testing.T) {
 	e.Set(3, 3, locmem.TTL(late)) // another in its slot
 	e.Set(4, 1, locmem.Idle(soon))
 	clock.Advance(soon / 2)
-	e.Get(4) // a hit since it was filed
-	clock.Advance(soon / 2)
+	e.Get(4)                                    // a hit since it was filed
+	clock.Advance(soon/2 + 10*time.Millisecond) // the tick of the deadline before is over
 	for key, value := range map[int]int{1: 2, 3: 3, 4: 1} {
 		got, ok := e.Get(key)
 		require.True(t, ok, "key %d was swept", key)
@@ -574,39 +577,30 @@ func TestASweepTakesNothingWrittenSince(t *testing.T) {
 // expired must have had its time.
 func TestSweepsAgainstWritersTakeOnlyWhatIsDue(t *testing.T) {
 	clock := locmem.NewManualClock(theStart)
-	var mu sync.Mutex
-	early := 0
+	var early atomic.Int64
 	e := opened(t, locmem.Options[int, int64]{MaxEntries: 1000, Shards: 2, Clock: clock, OnRemove: func(r locmem.Removal[int, int64]) {
 		if r.Cause == locmem.Expired && r.Value > int64(clock.Now().Sub(theStart)) {
-			mu.Lock()
-			early++
-			mu.Unlock()
+			early.Add(1)
 		}
 	}})
+	var done atomic.Bool
 	var writers sync.WaitGroup
 	for w := range 3 {
 		writers.Go(func() {
-			for i := range 2000 {
-				// The deadline is not before that of the value: the clock only runs on.
-				d := time.Duration(1+(i+w)%50) * time.Millisecond
-				e.Set(i%20, int64(clock.Now().Sub(theStart)+d), locmem.TTL(d))
+			for i := w; !done.Load(); i++ {
+				// The deadline is not before the value: the clock only runs on.
+				d := time.Duration(1+i%50) * 100 * time.Microsecond
+				e.Set(i%200, int64(clock.Now().Sub(theStart)+d), locmem.TTL(d))
 			}
 		})
 	}
-	done := make(chan struct{})
-	go func() {
-		writers.Wait()
-		close(done)
-	}()
-	for running := true; running; {
-		select {
-		case <-done:
-			running = false
-		default:
-			clock.Advance(time.Millisecond)
-		}
+	for range 500 {
+		clock.Advance(100 * time.Microsecond)
+		runtime.Gosched()
 	}
-	require.Zero(t, early, "entries were swept before their time")
+	done.Store(true)
+	within(t, writers.Wait)
+	require.Zero(t, early.Load(), "entries were swept before their time")
 	clock.Advance(time.Second)
 	require.Zero(t, e.Len())
 }

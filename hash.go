@@ -104,7 +104,7 @@ func (h *hasher[K]) sumSlow(key K) uint64 {
 // storable reports whether the key equals itself. A key that does not (a NaN, or
 // a struct that holds one) could be stored but never found again.
 func (h *hasher[K]) storable(key K) bool {
-	return !h.unequal || key == key //nolint:staticcheck // false for keys that hold a NaN
+	return !h.unequal || key == key // false for a key that holds a NaN
 }
 
 // mix spreads an integer over 64 bits: the two halves of one 128-bit product,

@@ -72,7 +72,7 @@ func newIndexOf(cells int) *index {
 func TestKeysAtEqualDistancesSpread(t *testing.T) {
 	const n = 1 << 14
 	for shift := range 50 {
-		for _, odd := range []uint64{1, 3, 5, 10} {
+		for _, odd := range []uint64{1, 5} {
 			stride := odd << shift
 			h := newHasher[uint64](nil)
 			spread(t, fmt.Sprintf("stride %d", stride), n, func(i int) uint64 { return h.sum(uint64(i) * stride) })
@@ -285,7 +285,7 @@ func TestAFloodedShardTurnsToHashesOfItsOwn(t *testing.T) {
 		{"near hashes", func(h uint64) uint64 { return 3<<48 | h&0xffff }}, // one home, of different hashes
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			const keys = 5000
+			const keys = 2000
 			fill := func(keep bool, keys int) *Engine[string, int] {
 				opts := Options[string, int]{MaxEntries: keys, Shards: 4}
 				opts.bendHash(tc.bend, keep)
@@ -295,7 +295,7 @@ func TestAFloodedShardTurnsToHashesOfItsOwn(t *testing.T) {
 				}
 				return e
 			}
-			if slow := fill(true, 1500); assert.False(t, slow.Seeded()) {
+			if slow := fill(true, 1000); assert.False(t, slow.Seeded()) {
 				require.Greater(t, longestProbe(slow), floodPassed, "this is no flood")
 			}
 			e := fill(false, keys)
@@ -309,10 +309,11 @@ func TestAFloodedShardTurnsToHashesOfItsOwn(t *testing.T) {
 			}
 			require.NoError(t, e.Validate())
 			e.Clear()
+			require.True(t, e.Seeded(), "it forgot the attack")
 			for i := range keys {
 				e.Set(fmt.Sprint(-i), i)
-				require.True(t, e.Seeded(), "it forgot the attack")
 			}
+			require.Equal(t, keys, e.Len())
 			require.Less(t, longestProbe(e), 256)
 		})
 	}

@@ -107,7 +107,8 @@ func (x *index) locate(hash, slot uint32) (i uint32, old bool) {
 		}
 	}
 	mask = uint32(len(x.old) - 1)
-	for i = hash >> x.oldShift & mask; x.old[i] != want; i = (i + 1) & mask { //nolint:revive // the search is the loop
+	for i = hash >> x.oldShift & mask; x.old[i] != want; {
+		i = (i + 1) & mask
 	}
 	return i, true
 }

@@ -94,6 +94,40 @@ func TestAnIterationSeesWhatIsHeldThroughoutOnce(t *testing.T) {
 	}
 }
 
+// TestAnIterationSeesAllAtEverySize: also where the index is on its way to another
+// table, larger or smaller.
+func TestAnIterationSeesAllAtEverySize(t *testing.T) {
+	e := opened(t, locmem.Options[int, int]{MaxEntries: 1 << 20, Shards: 1})
+	all := func(n int) {
+		seen := map[int]bool{}
+		for key := range e.All() {
+			require.False(t, seen[key], "%d entries: key %d again", n, key)
+			seen[key] = true
+		}
+		require.Len(t, seen, n)
+	}
+	const most = 800
+	for n := range most {
+		if n < 100 || n%7 == 0 {
+			all(n)
+		}
+		e.Set(n, n)
+	}
+	all(most)
+	for n := most; n > 0; n-- {
+		e.Delete(n - 1)
+		if n%100 == 0 {
+			limit := 1<<20 - (most - n)
+			require.NoError(t, e.Resize(limit, 0))
+			for range e.All() {
+				e.Set(n-1, 0) // one step of the way
+				e.Delete(n - 1)
+			}
+			all(n - 1)
+		}
+	}
+}
+
 // TestAnIterationSeesNoKeyTwiceThroughClear: Clear and new entries meanwhile.
 func TestAnIterationSeesNoKeyTwiceThroughClear(t *testing.T) {
 	e := opened(t, locmem.Options[int, int]{MaxEntries: 10_000, Shards: 4})

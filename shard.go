@@ -36,7 +36,8 @@ const (
 //	INVARIANT: len is the number of held slots, weight the sum of their weights.
 //	INVARIANT: index, ring and the held slots agree on what is held.
 //	INVARIANT: the wheel holds the held slots marked metaTimed.
-//	INVARIANT: next is not after any deadline in the wheel.
+//	INVARIANT: next is not after any deadline in the wheel, but for those that had
+//	passed when they were filed.
 type shard[K comparable, V any] struct {
 	_ [0]func() // not comparable
 
@@ -55,7 +56,7 @@ type shard[K comparable, V any] struct {
 	hits, misses lock.Uint64
 
 	clock *clock     // never changes
-	next  lock.Int64 // no deadline in the wheel is earlier; stored under mu
+	next  lock.Int64 // nothing in the wheel is due earlier; stored under mu
 	wheel *wheel     // made with the first deadline
 
 	ring    evict.Ring

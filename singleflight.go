@@ -353,17 +353,17 @@ func (n *waitNode) stop(m *waitNode) {
 	}
 }
 
-// reaches reports whether m is n or waits for it. It looks at no load twice.
-func (m *waitNode) reaches(n *waitNode, seen map[*waitNode]bool) bool {
-	if m == n {
+// reaches reports whether n is m or waits for it. It looks at no load twice.
+func (n *waitNode) reaches(m *waitNode, seen map[*waitNode]bool) bool {
+	if n == m {
 		return true
 	}
-	if seen[m] {
+	if seen[n] {
 		return false
 	}
-	seen[m] = true
-	for next := range m.waits {
-		if next.reaches(n, seen) {
+	seen[n] = true
+	for next := range n.waits {
+		if next.reaches(m, seen) {
 			return true
 		}
 	}

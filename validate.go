@@ -145,7 +145,7 @@ func (s *shard[K, V]) validateIndex() error {
 	cells := 0
 	check := func(table []uint64, shift uint8, old bool) error {
 		used, mask := 0, uint32(len(table)-1)
-		if len(table)&(len(table)-1) != 0 || len(table)<<shift != 1<<32 {
+		if len(table)&(len(table)-1) != 0 || uint64(len(table))<<shift != 1<<32 {
 			return fmt.Errorf("index: %d cells do not go with a shift of %d", len(table), shift)
 		}
 		for i, c := range table {
@@ -272,7 +272,8 @@ func (s *shard[K, V]) validateWheel() error {
 				if tick>>shift&(wheelSize-1) != int64(bucket) || tick>>(shift+wheelBits) != w.tick>>(shift+wheelBits) {
 					return fmt.Errorf("deadlines: slot %d is in bucket %d of level %d, its tick is %d at %d", n, bucket, level, tick, w.tick)
 				}
-				if s.next.Load() > t.when {
+				// What had passed when it was filed is due with the current tick.
+				if s.next.Load() > max(t.when, w.tick<<tickShift) {
 					return fmt.Errorf("deadlines: next is %d, slot %d is due at %d", s.next.Load(), n, t.when)
 				}
 				if end := s.deadline(n, s.slots.At(n).meta.Load()); end < t.when {

@@ -149,10 +149,8 @@ func (e *Engine[K, V]) apply(s *shard[K, V], w *write[K, V]) outcome {
 		}
 		switch o {
 		case again:
-			continue
 		case starved:
 			e.steal(s, w)
-			continue
 		case crowded:
 			// Others may fill up what this write evicts; it does not fight them for ever.
 			if crowds++; crowds == 8 {
@@ -162,10 +160,10 @@ func (e *Engine[K, V]) apply(s *shard[K, V], w *write[K, V]) outcome {
 			if e.evict(w.crowd) == 0 {
 				lock.Yield()
 			}
-			continue
+		default:
+			e.settle(s, w)
+			return o
 		}
-		e.settle(s, w)
-		return o
 	}
 }
 

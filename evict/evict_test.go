@@ -409,7 +409,8 @@ func TestLRUIsExactOverAllShards(t *testing.T) {
 			order = append(order, u)
 		case at < 0:
 			shard := rings[0].(Ordered).Oldest()
-			require.Equal(t, order[0], use{shard, rings[shard].Evict(true, None)})
+			victim := use{shard, rings[shard].Evict(true, None)}
+			require.Equal(t, order[0], victim)
 			order = order[1:]
 		case rnd.IntN(10) == 0:
 			ring.Remove(u.slot)
@@ -434,7 +435,8 @@ func TestLRUIsExactOverAllShards(t *testing.T) {
 	}
 	for len(order) > 0 {
 		shard := rings[shards-1].(Ordered).Oldest()
-		require.Equal(t, order[0], use{shard, rings[shard].Evict(false, None)})
+		victim := use{shard, rings[shard].Evict(false, None)}
+		require.Equal(t, order[0], victim)
 		order = order[1:]
 	}
 	require.Equal(t, -1, rings[0].(Ordered).Oldest())

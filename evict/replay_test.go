@@ -166,7 +166,7 @@ func replayGenerated(t *testing.T) {
 func readTrace(t *testing.T, file string) (keys []uint32, distinct int) {
 	f, err := os.Open(file)
 	require.NoError(t, err)
-	defer f.Close()
+	defer func() { require.NoError(t, f.Close()) }()
 	unzip, err := gzip.NewReader(f)
 	require.NoError(t, err, file)
 	number := map[string]uint32{}

@@ -1,6 +1,6 @@
 module github.com/locmem/locmem/examples/hotpath
 
-go 1.26.0
+go 1.26.0 // modernc.org/sqlite asks for it
 
 require (
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0

@@ -195,18 +195,20 @@ What the cache did
 
 	say(&text, `
 Small print
-  - %s; GOMAXPROCS %d of %d CPUs. Clients, service, cache and database share one process,
-    so part of each processor goes to the load generator, on both sides alike. A latency is the client's, from
-    sending to the last byte; a look-up is the part in which the handler finds the product. Where the two shares of the
-    processors differ much, other programs ran: then compare the processor time per request, not the rates.
+  - %s; GOMAXPROCS %d of %d CPUs. Clients, service, cache and database share one process, so part of each
+    processor goes to the load generator, on both sides alike. A latency is the client's, from sending to the last
+    byte; a look-up is the part in which the handler finds the product. A small or uneven share of the processors
+    means that other programs ran: then trust the processor time per request more than the rates.
   - %d workers, each on its own kept connection, each sending its next request when its last is answered
     (a closed loop: latencies are those under full load). Real HTTP over loopback; no delay is added anywhere.
   - Database: %s, SQLite in WAL mode on a disk file, also cached by the operating system; %d connections,
-    a page cache of %s each; one prepared statement: a product with its brand, category, stock and
-    newest reviews, all by primary key. The same on both sides, opened anew for each. Answers: %s of JSON on average, encoded each time.
+    a page cache of %s each; one prepared statement: a product with its brand, category, stock and newest
+    reviews, all by primary key. The same on both sides, opened anew for each. The hot rows are in SQLite's page
+    cache too; misses of locmem are the cold ones, so they usually cost more than the average query.
+    Answers: %s of JSON on average, encoded for each request.
   - Both sides got the same warm-up (%s requests, not measured, the cache starting empty), then the same
-    %s requests, without the cache first. Seed %d. Memory is the whole process's; the second
-    side's RSS contains what SQLite's and Go's allocators kept from the first.
+    %s requests, without the cache first. Seed %d. Memory is the whole process's; the second side's RSS
+    contains what SQLite's and Go's allocators kept from the first.
 `,
 		runtime.Version(), runtime.GOMAXPROCS(0), runtime.NumCPU(),
 		r.config.workers,

@@ -242,7 +242,7 @@ func goTest(t *testing.T, test string, flags []string) (string, error) {
 }
 
 // assertion is how a failed assertion begins in the output.
-var assertion = regexp.MustCompile(`(?m)^ *\w+_test\.go:\d+: `)
+var assertion = regexp.MustCompile(`(?m)^ *\w+\.go:\d+: `)
 
 // verdict tells how a test run on a planted fault ended, and whether it was the
 // test that noticed. A build error, a crash and a run out of time are not that.
