@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// The race detector allocates on its own.
-//go:build !race
+// The race detector and the checks of invariants allocate on their own.
+//go:build !race && !invariants
 
 package locmem_test
 

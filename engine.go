@@ -300,8 +300,10 @@ func (e *Engine[K, V]) Weight() int64 {
 }
 
 // Drain waits until the events of all removals that happened before the call
-// were delivered, and returns the context's error if that ends first. A listener
-// that calls it gets ErrReentrant. Without a listener it returns at once.
+// were delivered, and returns the context's error if that ends first. Where
+// nobody delivers it does, and then does not look at the context until the
+// listener has returned. A listener that calls it gets ErrReentrant. Without a
+// listener it returns at once.
 func (e *Engine[K, V]) Drain(ctx context.Context) error {
 	if e.opts.OnRemove == nil {
 		return nil

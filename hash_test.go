@@ -285,7 +285,7 @@ func TestAFloodedShardTurnsToHashesOfItsOwn(t *testing.T) {
 		{"near hashes", func(h uint64) uint64 { return 3<<48 | h&0xffff }}, // one home, of different hashes
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			const keys = 2000
+			const keys = 2000 // enough for the turn to end
 			fill := func(keep bool, keys int) *Engine[string, int] {
 				opts := Options[string, int]{MaxEntries: keys, Shards: 4}
 				opts.bendHash(tc.bend, keep)
@@ -295,7 +295,7 @@ func TestAFloodedShardTurnsToHashesOfItsOwn(t *testing.T) {
 				}
 				return e
 			}
-			if slow := fill(true, 1000); assert.False(t, slow.Seeded()) {
+			if slow := fill(true, 900); assert.False(t, slow.Seeded()) {
 				require.Greater(t, longestProbe(slow), floodPassed, "this is no flood")
 			}
 			e := fill(false, keys)
@@ -318,8 +318,12 @@ func TestAFloodedShardTurnsToHashesOfItsOwn(t *testing.T) {
 		})
 	}
 	t.Run("true hashes do not flood", func(t *testing.T) {
-		e := engineOf(t, Options[int, int]{MaxEntries: 100_000, Shards: 1})
-		for key := range 100_000 {
+		keys := 100_000
+		if testing.Short() {
+			keys = 1000
+		}
+		e := engineOf(t, Options[int, int]{MaxEntries: keys, Shards: 1})
+		for key := range keys {
 			e.Set(key, key)
 		}
 		require.False(t, e.Seeded())

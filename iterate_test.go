@@ -17,7 +17,11 @@ import (
 // TestAnIterationSeesWhatIsHeldThroughoutOnce walks while the shards grow, are
 // emptied and give memory back.
 func TestAnIterationSeesWhatIsHeldThroughoutOnce(t *testing.T) {
-	const stable, others = 700, 20_000
+	const stable = 700
+	others := 20_000
+	if testing.Short() { // where each mutation may be validated
+		others = 1000
+	}
 	for name, disturb := range map[string]func(e *locmem.Engine[int, int], rnd *rand.Rand){
 		"growth and shrinking": func(e *locmem.Engine[int, int], rnd *rand.Rand) {
 			first := stable + rnd.IntN(others)

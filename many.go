@@ -128,7 +128,7 @@ func (e *Engine[K, V]) applyMany(s *shard[K, V], writes []write[K, V]) (stores i
 			e.growAhead(s, spare)
 		}
 		if o > kept { // it has credit in hand, so it comes before listeners
-			if e.apply(s, &writes[done]) == stored {
+			if e.carryOut(s, &writes[done]) == stored {
 				stores++
 			}
 			done++

@@ -54,9 +54,11 @@ type Options[K comparable, V any] struct {
 	// that ever lived, in order per key, never under a lock. It may call any
 	// method of any engine, panic (which is contained and counted in Stats) or end
 	// its goroutine. It runs on the goroutine of whoever removed the entry or of
-	// another who came by, so it should be quick; an event may come after the
-	// write that caused it has returned (see Drain). When many events wait, writers wait
-	// too, but for those inside a listener.
+	// another who came by, and for keys of different shards on several at once, so
+	// it must be safe for concurrent use and should be quick. An event may come
+	// after the write that caused it has returned (see Drain). While more than
+	// 1,024 events of a shard wait, its writers wait too, but for those inside a
+	// listener.
 	OnRemove func(Removal[K, V])
 
 	// Load is the loader of GetOrSet and Fetch where a call gives none. It runs

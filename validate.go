@@ -5,6 +5,7 @@ package locmem
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/locmem/locmem/evict"
 	"github.com/locmem/locmem/internal/hook"
@@ -57,7 +58,7 @@ func (e *Engine[K, V]) validate() error {
 // checkLocked validates a shard after a change, in builds with the tag
 // invariants. Called under the shard's lock.
 func (e *Engine[K, V]) checkLocked(s *shard[K, V]) {
-	if invariants.Enabled {
+	if invariants.Enabled && invariants.Due(s.len) {
 		if err := e.validateShard(s); err != nil {
 			panic(fmt.Sprintf("locmem: shard %d: %v", s.id, err))
 		}
@@ -145,11 +146,23 @@ func (s *shard[K, V]) validateIndex() error {
 	cells := 0
 	check := func(table []uint64, shift uint8, old bool) error {
 		used, mask := 0, uint32(len(table)-1)
+		// run is how many cells before the next one are not empty: a cell further
+		// than that from its home is hidden. It starts behind an empty cell.
+		run, first := uint32(0), slices.Index(table, 0)
+		if first < 0 {
+			return errors.New("index: no cell is empty, a lookup would not end")
+		}
 		if len(table)&(len(table)-1) != 0 || uint64(len(table))<<shift != 1<<32 {
 			return fmt.Errorf("index: %d cells do not go with a shift of %d", len(table), shift)
 		}
-		for i, c := range table {
+		for j := range table {
+			i := uint32(first+j) & mask
+			c := table[i]
 			hash, n := uint32(c>>32), uint32(c)
+			run++
+			if c == 0 {
+				run = 0
+			}
 			if c == 0 || old && n == tomb {
 				continue
 			}
@@ -160,13 +173,11 @@ func (s *shard[K, V]) validateIndex() error {
 			if s.slots.At(n).hash != hash {
 				return fmt.Errorf("index: slot %d is filed under %#x, its hash is %#x", n, hash, s.slots.At(n).hash)
 			}
-			if old && i < x.moved {
+			if old && int(i) < x.moved {
 				return fmt.Errorf("index: old cell %d of slot %d was passed over", i, n)
 			}
-			for j := hash >> shift & mask; j != uint32(i); j = (j + 1) & mask {
-				if table[j] == 0 {
-					return fmt.Errorf("index: an empty cell hides slot %d", n)
-				}
+			if (i-hash>>shift)&mask >= run {
+				return fmt.Errorf("index: an empty cell hides slot %d", n)
 			}
 		}
 		cells += used

@@ -138,6 +138,11 @@ func (e *Engine[K, V]) apply(s *shard[K, V], w *write[K, V]) outcome {
 	if s.out != nil && w.flight == nil { // a load's end holds up those who wait for it
 		s.out.admit()
 	}
+	return e.carryOut(s, w)
+}
+
+// carryOut is apply for a write that is admitted, which may have credit in hand.
+func (e *Engine[K, V]) carryOut(s *shard[K, V], w *write[K, V]) outcome {
 	for crowds := 0; ; {
 		s.mu.Lock()
 		o := e.put(s, w)

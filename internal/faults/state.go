@@ -171,10 +171,10 @@ var stateFaults = []Fault{
 
 	// Bounds.
 	{
-		Name: "credit is taken in two steps", Property: "BND-8",
-		Test: "TestClearAgainstWritersLosesNoCount", File: "account.go", Flags: []string{"-tags=yield"},
+		Name: "credit is taken in two steps", Property: "BND-1",
+		Test: "TestTheBoundHoldsAtEveryInstant", File: "account.go", Flags: []string{"-tags=yield"},
 		Old: "if a.free.CompareAndSwap(free, free-n) {",
-		New: "if a.free.Store(free - n); true {",
+		New: "if a.free.Add(-n); true {",
 	},
 	{
 		Name: "an entry comes in before its victim goes", Property: "BND-1",
@@ -244,7 +244,7 @@ var stateFaults = []Fault{
 	},
 	{
 		Name: "a deleted cell leaves a hole in a run", Property: "BND-7",
-		Test: "TestEveryAnswerIsTheModels/^LRU$/^4_shards$/^4bit_hash$", File: "index.go",
+		Test: "TestCollisionsLoseNothing/^16_hashes$", File: "index.go",
 		Old: "if (j-home)&mask >= (j-i)&mask {",
 		New: "if (j-home)&mask > (j-i)&mask {",
 	},
@@ -385,8 +385,8 @@ var stateFaults = []Fault{
 	{
 		Name: "SetMany forgets the write that needed more than one hold", Property: "WRT-6",
 		Test: "TestSetManyBeyondTheLimitKeepsTheBound", File: "many.go",
-		Old: "\t\t\tif e.apply(s, &writes[done]) == stored {\n\t\t\t\tstores++\n\t\t\t}\n",
-		New: "\t\t\te.apply(s, &writes[done])\n",
+		Old: "\t\t\tif e.carryOut(s, &writes[done]) == stored {\n\t\t\t\tstores++\n\t\t\t}\n",
+		New: "\t\t\te.carryOut(s, &writes[done])\n",
 	},
 
 	// Iteration.

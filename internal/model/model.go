@@ -12,6 +12,7 @@ import (
 	"github.com/locmem/locmem"
 	"github.com/locmem/locmem/evict"
 	"github.com/locmem/locmem/internal/hook"
+	"github.com/locmem/locmem/internal/lock"
 )
 
 // T is what the driver needs of a *testing.T.
@@ -68,6 +69,8 @@ type run struct {
 	clock   *locmem.ManualClock
 	entries map[int]entry
 	ttl     time.Duration
+
+	delivery lock.Mutex // protects the model from two deliveries at a time
 
 	limit, weightLimit int
 	step               int
@@ -159,7 +162,12 @@ func (r *run) hit(key int) {
 
 // removed is the engine's listener: what is reported must be what the model
 // holds, and is then no longer held.
+//
+// After a load its goroutine may deliver one shard's events while Drain delivers
+// another's; at other times there is one goroutine.
 func (r *run) removed(gone locmem.Removal[int, int]) {
+	r.delivery.Lock()
+	defer r.delivery.Unlock()
 	e, ok := r.entries[gone.Key]
 	r.check(ok, "%v of key %d, which is not held", gone.Cause, gone.Key)
 	r.check(e.value == gone.Value && e.weight == gone.Weight,
