@@ -560,7 +560,7 @@ func TestMemoryGoesBackOnClearAndResize(t *testing.T) {
 // TestValuesThatAreGoneAreCollected removes values in every way and demands that
 // nothing of the engine keeps them.
 func TestValuesThatAreGoneAreCollected(t *testing.T) {
-	type value struct{ bytes [1 << 12]byte }
+	type value [1 << 12]byte
 	for _, tc := range []struct {
 		name   string
 		remove func(e *locmem.Engine[int, *value])

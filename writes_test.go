@@ -436,7 +436,6 @@ func TestCompareAndSwapSwapsWhatItWasToldToFind(t *testing.T) {
 	clock.Advance(time.Minute)
 	require.False(t, locmem.CompareAndSwap(e, 1, 2, 3), "it has expired")
 	require.False(t, e.Has(1))
-
 }
 
 // added checks a sum, or that it overflows. An engine of each type would say the

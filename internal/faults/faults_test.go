@@ -190,7 +190,7 @@ func parseTests(t *testing.T) testFiles {
 			}
 		}
 		use := map[string]bool{}
-		for _, id := range file.Unresolved { //nolint:staticcheck // within one file the parser knows enough
+		for _, id := range file.Unresolved { // within one file the parser knows enough
 			use[id.Name] = true
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
