@@ -109,7 +109,8 @@ type Number interface {
 }
 
 // Incr adds delta to the value of a live entry and returns the sum; its expiry
-// stays as it is. If there is no live entry it returns false and stores nothing.
+// stays as it is. If there is no live entry it returns false and stores nothing;
+// also if the sum is refused for its weight, as in Set.
 // A sum that does not fit the type is ErrOverflow with the value as it was; for
 // floats this is a sum that is infinite though value and delta are not. It is
 // atomic, by Compute.

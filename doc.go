@@ -88,7 +88,7 @@
 //	Engine.serial < shard.mu < outbox.mu, account.mu, ManualClock.mu
 //	waitGraph and ManualClock.mu are taken with nothing else under them
 //
-// A goroutine never holds two shards. What a write has decided under the lock it
+// A goroutine never holds two shards (tests that validate a whole engine do). What a write has decided under the lock it
 // publishes after it: events wait in the shard's outbox, results of loads behind
 // a gate.
 //

@@ -110,14 +110,16 @@ func TestReadersSeeTheWritesOfAKeyInTheirOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := opened(t, locmem.Options[int, int]{MaxEntries: 100, Shards: 1})
 			e.Set(1, 0)
-			var written atomic.Int64
+			var written, looks atomic.Int64
 			var all sync.WaitGroup
 			all.Go(func() {
 				for value := 1; value <= last; value++ {
 					write(e, value)
 					written.Store(int64(value))
-					if value%64 == 0 {
-						runtime.Gosched()
+					if value%16 == 0 && value < last { // in step with the readers, or they would see the last value alone
+						for before := looks.Load(); looks.Load() < before+8 && !t.Failed(); {
+							runtime.Gosched()
+						}
 					}
 				}
 			})
@@ -130,6 +132,7 @@ func TestReadersSeeTheWritesOfAKeyInTheirOrder(t *testing.T) {
 							return
 						}
 						seen = value
+						looks.Add(1)
 					}
 				})
 			}

@@ -127,6 +127,7 @@ func compute(r *run, key int) {
 		r.stored(key, e, ok || e.gone)
 		r.check(!ok || value == e.value, "Store of key %d: %d", key, value)
 	case locmem.Remove:
+		r.settle()
 		_, still := r.entries[key]
 		r.check(!ok && !still, "Remove of key %d: %v, still held %v", key, ok, still)
 	}
@@ -140,10 +141,10 @@ func incr(r *run, key int) {
 	if r.config.Weighted {
 		e.weight = int64(e.value % 7)
 	}
-	r.check(err == nil && ok == live, "key %d: %v, %v, not %v", key, ok, err, live)
+	r.check(err == nil && (ok || !live || r.tooHeavy(e)), "key %d: %v, %v, not %v", key, ok, err, live)
 	if live {
-		r.check(sum == e.value, "key %d: %d, not %d", key, sum, e.value)
-		r.stored(key, e, true)
+		r.check(!ok || sum == e.value, "key %d: %d, not %d", key, sum, e.value)
+		r.stored(key, e, ok)
 	}
 }
 
@@ -167,9 +168,7 @@ func load(r *run, key int, through func(context.Context, int, func(context.Conte
 		}
 		return e.value, nil
 	}, opts...)
-	if drained := r.engine.Drain(ctx); drained != nil { // the loader's goroutine delivers
-		r.check(false, "Drain: %v", drained)
-	}
+	r.settle()
 	switch {
 	case live:
 		r.check(err == nil && value == old.value, "key %d: %d, %v, not %d", key, value, err, old.value)
@@ -179,13 +178,14 @@ func load(r *run, key int, through func(context.Context, int, func(context.Conte
 		delete(r.entries, key)
 	default:
 		r.check(err == nil && value == e.value, "key %d: %d, %v, not %d", key, value, err, e.value)
-		r.stored(key, e, !r.config.Weighted || e.gone || e.weight <= int64(r.weightLimit))
+		r.stored(key, e, e.gone || !r.tooHeavy(e))
 	}
 }
 
 // advance moves the clock. What has expired must have been swept and reported.
 func advance(r *run, _ int) {
 	r.clock.Advance(r.duration(20 * time.Second))
+	r.settle()
 	for key := range r.entries {
 		_, live := r.live(key)
 		r.check(live, "key %d has expired and was not swept", key)
@@ -232,6 +232,7 @@ func many(r *run, key int) {
 func evictSome(r *run, _ int) {
 	n, before := r.source.IntN(4), len(r.entries)
 	removed := r.engine.Evict(n)
+	r.settle()
 	r.check(removed == min(n, before) && len(r.entries) == before-removed, "Evict(%d) of %d: %d, %d left", n, before, removed, len(r.entries))
 }
 
@@ -240,6 +241,7 @@ func clearAll(r *run, _ int) {
 		return
 	}
 	r.engine.Clear()
+	r.settle()
 	r.check(len(r.entries) == 0, "%d entries were not reported", len(r.entries))
 }
 
@@ -260,5 +262,5 @@ func limit(r *run, key int) {
 	e := r.plain()
 	n := 1 + r.source.IntN(r.config.Entries)
 	r.stored(key, e, r.engine.Set(key, e.value, locmem.Limit(n)))
-	r.check(len(r.entries) <= n || e.weight > int64(r.weightLimit), "%d entries are held, the write's limit is %d", len(r.entries), n)
+	r.check(len(r.entries) <= n || r.tooHeavy(e), "%d entries are held, the write's limit is %d", len(r.entries), n)
 }

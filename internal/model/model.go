@@ -118,6 +118,7 @@ func (r *run) take(n int) {
 	c := calls[n]
 	r.call = c.name
 	c.do(r, r.source.IntN(3*r.config.Entries))
+	r.settle()
 	r.check(r.engine.Len() == len(r.entries), "%d entries are held, not %d", r.engine.Len(), len(r.entries))
 	r.check(r.engine.Len() <= r.limit, "%d entries are held, the limit is %d", r.engine.Len(), r.limit)
 	if r.config.Weighted {
@@ -163,8 +164,8 @@ func (r *run) hit(key int) {
 // removed is the engine's listener: what is reported must be what the model
 // holds, and is then no longer held.
 //
-// After a load its goroutine may deliver one shard's events while Drain delivers
-// another's; at other times there is one goroutine.
+// A load's goroutine that has delivered its own events may go on with later ones,
+// so the model is looked at only when all are delivered; see settle.
 func (r *run) removed(gone locmem.Removal[int, int]) {
 	r.delivery.Lock()
 	defer r.delivery.Unlock()
@@ -185,11 +186,23 @@ func (r *run) removed(gone locmem.Removal[int, int]) {
 	delete(r.entries, gone.Key)
 }
 
+// tooHeavy reports whether an entry is to be refused.
+func (r *run) tooHeavy(e entry) bool {
+	return r.config.Weighted && e.weight > int64(r.weightLimit)
+}
+
+// settle waits until the model knows of all that was removed.
+func (r *run) settle() {
+	err := r.engine.Drain(ctx)
+	r.check(err == nil, "Drain: %v", err)
+}
+
 // stored takes in what a write says it has stored.
 func (r *run) stored(key int, e entry, ok bool) {
+	r.settle()
 	switch {
 	case !ok:
-		r.check(r.config.Weighted && e.weight > int64(r.weightLimit), "key %d was refused", key)
+		r.check(r.tooHeavy(e), "key %d was refused", key)
 		_, still := r.entries[key]
 		r.check(!still, "refused, and the old entry of key %d has stayed", key)
 	case e.gone:
