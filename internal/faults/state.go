@@ -186,7 +186,7 @@ var stateFaults = []Fault{
 		Name: "Resize returns while too much is held", Property: "BND-1",
 		Test: "TestTheBoundHoldsAtEveryInstant", File: "resize.go",
 		Old: "for over := e.over(); over > 0; over = e.over() {",
-		New: "if over := e.over(); over > 1 {",
+		New: "if over := e.over() / 2; over > 0 {",
 	},
 	{
 		Name: "each shard has its part of the limit", Property: "BND-2",
