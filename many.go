@@ -48,11 +48,7 @@ func (e *Engine[K, V]) GetMany(keys []K) map[K]V {
 	found := make(map[K]V, len(keys))
 	holds(e.byShard(len(keys), slices.Values(keys)), func(shard uint64, piece []keyed[K]) {
 		s := &e.shards[shard]
-		if s.maxMark == 0 {
-			s.mu.Lock()
-		} else {
-			s.mu.RLock()
-		}
+		s.lockToUse()
 		hits := 0
 		for i := range piece {
 			if n, sl := s.live(uint32(piece[i].hash), piece[i].key); n != evict.None {
@@ -61,11 +57,7 @@ func (e *Engine[K, V]) GetMany(keys []K) map[K]V {
 				hits++
 			}
 		}
-		if s.maxMark == 0 {
-			s.mu.Unlock()
-		} else {
-			s.mu.RUnlock()
-		}
+		s.unlockToUse()
 		if s.counting {
 			s.hits.Add(uint64(hits))
 			s.misses.Add(uint64(len(piece) - hits))

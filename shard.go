@@ -297,7 +297,26 @@ func (s *shard[K, V]) use(n uint32, sl *slot[K, V], meta uint32) {
 	}
 }
 
-// get is the hot path of every read that counts as a use.
+// lockToUse takes the lock under which use may be called.
+func (s *shard[K, V]) lockToUse() {
+	if s.maxMark == 0 {
+		s.mu.Lock()
+	} else {
+		s.mu.RLock()
+	}
+}
+
+// unlockToUse gives it back.
+func (s *shard[K, V]) unlockToUse() {
+	if s.maxMark == 0 {
+		s.mu.Unlock()
+	} else {
+		s.mu.RUnlock()
+	}
+}
+
+// get is the hot path of every read that counts as a use: lockToUse, live and
+// use, written out.
 func (s *shard[K, V]) get(hash uint32, key K) (value V, ok bool) {
 	if s.maxMark == 0 {
 		s.mu.Lock()

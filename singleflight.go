@@ -102,13 +102,13 @@ func (e *Engine[K, V]) Fetch(ctx context.Context, key K, load func(context.Conte
 // fetch is get that returns the entry.
 func (e *Engine[K, V]) fetch(hash uint64, key K) (entry Entry[V], ok bool) {
 	s := e.shardOf(hash)
-	s.mu.Lock() // use may tell the ring
+	s.lockToUse()
 	n, sl := s.live(uint32(hash), key)
 	if n != evict.None {
 		s.use(n, sl, sl.meta.Load())
 		entry, ok = s.entryOf(n, sl), true
 	}
-	s.mu.Unlock()
+	s.unlockToUse()
 	if s.counting {
 		s.count(ok)
 	}
