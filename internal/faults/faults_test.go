@@ -96,7 +96,7 @@ func TestTableOfPropertiesIsCurrent(t *testing.T) {
 }
 
 // TestEveryFaultIsNoticed plants the faults one at a time and demands that the
-// test fails by what it asserts. Without a fault the same tests must pass.
+// test fails by what it asserts, or by an answer that is not the model's. Without a fault the same tests must pass.
 func TestEveryFaultIsNoticed(t *testing.T) {
 	if *plant == "" {
 		t.Skip("planting takes minutes: go test ./internal/faults -plant=first, or all")
@@ -253,6 +253,9 @@ func goTest(t *testing.T, test string, flags []string) (string, error) {
 // assertion is how a failed assertion begins in the output.
 var assertion = regexp.MustCompile(`(?m)^ *\w+\.go:\d+: `)
 
+// difference is how an answer that is not the model's is reported.
+var difference = regexp.MustCompile(`(?m)^ *(?:calls|model)\.go:\d+: step \d+, `)
+
 // verdict tells how a test run on a planted fault ended, and whether it was the
 // test that noticed. A build error, a crash and a run out of time are not that.
 func verdict(output string, err error) (how string, noticed bool) {
@@ -271,6 +274,8 @@ func verdict(output string, err error) (how string, noticed bool) {
 		return "a race", true
 	case failed && assertion.MatchString(output) && strings.Contains(output, "Error Trace:"):
 		return "an assertion", true
+	case failed && difference.MatchString(output):
+		return "the model", true
 	case strings.Contains(output, "panic: test timed out"):
 		return "the test hangs", false
 	default:
@@ -287,6 +292,7 @@ func TestOnlyAnAssertionOrARaceIsAVerdict(t *testing.T) {
 		noticed      bool
 	}{
 		{"an assertion", "=== RUN   TestX\n    x_test.go:5: \n  Error Trace: x\n--- FAIL: TestX (0.00s)\n", failure, true},
+		{"the model", "    calls.go:5: step 7, Get: x\n--- FAIL: TestX (0.00s)\n", failure, true},
 		{"a race", "WARNING: DATA RACE\n--- FAIL: TestX (0.00s)\n", failure, true},
 		{"a pass", "--- PASS: TestX (0.00s)\n", nil, false},
 		{"no test", "testing: warning: no tests to run\n", nil, false},

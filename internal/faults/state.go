@@ -184,7 +184,7 @@ var stateFaults = []Fault{
 	},
 	{
 		Name: "Resize returns while too much is held", Property: "BND-1",
-		Test: "TestTheBoundHoldsAtEveryInstant", File: "resize.go",
+		Test: "TestEveryAnswerIsTheModels/FIFO/4_shards/true_hash/100", File: "resize.go",
 		Old: "for over := e.over(); over > 0; over = e.over() {",
 		New: "if over := e.over() / 2; over > 0 {",
 	},
