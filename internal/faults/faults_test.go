@@ -254,7 +254,7 @@ func goTest(t *testing.T, test string, flags []string) (string, error) {
 var assertion = regexp.MustCompile(`(?m)^ *\w+\.go:\d+: `)
 
 // difference is how an answer that is not the model's is reported.
-var difference = regexp.MustCompile(`(?m)^ *(?:calls|model)\.go:\d+: step \d+, `)
+var difference = regexp.MustCompile(`(?m)^ *\w+\.go:\d+: step \d+, `)
 
 // verdict tells how a test run on a planted fault ended, and whether it was the
 // test that noticed. A build error, a crash and a run out of time are not that.
@@ -292,7 +292,7 @@ func TestOnlyAnAssertionOrARaceIsAVerdict(t *testing.T) {
 		noticed      bool
 	}{
 		{"an assertion", "=== RUN   TestX\n    x_test.go:5: \n  Error Trace: x\n--- FAIL: TestX (0.00s)\n", failure, true},
-		{"the model", "    calls.go:5: step 7, Get: x\n--- FAIL: TestX (0.00s)\n", failure, true},
+		{"the model", "    model_test.go:5: step 7, Get: x\n--- FAIL: TestX (0.00s)\n", failure, true},
 		{"a race", "WARNING: DATA RACE\n--- FAIL: TestX (0.00s)\n", failure, true},
 		{"a pass", "--- PASS: TestX (0.00s)\n", nil, false},
 		{"no test", "testing: warning: no tests to run\n", nil, false},
