@@ -23,6 +23,7 @@ import (
 type fate struct {
 	key    atomic.Int64
 	stored atomic.Int32
+	gone   atomic.Int32 // written with no time to live
 	ended  atomic.Int32
 }
 
@@ -113,13 +114,19 @@ func stress(t *testing.T, opts locmem.Options[int, int64]) {
 			for range perGoroutine {
 				key := rnd.IntN(200)
 				var entryOpts []locmem.EntryOption
+				stored := stored
 				switch rnd.IntN(6) {
 				case 0:
-					entryOpts = []locmem.EntryOption{locmem.TTL(time.Duration(rnd.IntN(int(2 * time.Millisecond))))}
+					entryOpts = []locmem.EntryOption{locmem.TTL(time.Duration(1 + rnd.IntN(int(2*time.Millisecond))))}
 				case 1:
-					entryOpts = []locmem.EntryOption{locmem.Idle(time.Duration(rnd.IntN(int(time.Millisecond))))}
+					entryOpts = []locmem.EntryOption{locmem.Idle(time.Duration(1 + rnd.IntN(int(time.Millisecond))))}
 				case 2:
 					entryOpts = []locmem.EntryOption{locmem.KeepTTL(), locmem.Weight(rnd.Int64N(30))}
+				case 3:
+					if rnd.IntN(4) == 0 { // gone at once: the call succeeds and nothing is stored
+						entryOpts = []locmem.EntryOption{locmem.TTL(0)}
+						stored = func(v int64, _ bool) { fates[v].gone.Store(1) }
+					}
 				}
 				switch rnd.IntN(20) {
 				case 0, 1, 2, 3:
@@ -228,8 +235,10 @@ func stress(t *testing.T, opts locmem.Options[int, int64]) {
 			t.Errorf("value %d was reported %d times", v, ended)
 		}
 		// A value whose call did not say it was stored may have been, by SetMany or
-		// a load; one that was stored must have ended by now, unless it expired
-		// within its own call.
+		// a load; one that was stored must have ended by now.
+		if fates[v].gone.Load() == 1 && (ended > 0 || live[v]) {
+			t.Errorf("value %d had no time to live and was stored", v)
+		}
 		if stored == 1 && ended == 0 && !live[v] {
 			t.Errorf("value %d was stored and never reported", v)
 		}
