@@ -318,7 +318,7 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 	hash := s.indexHash(w.hash, w.key)
 	if !w.admitted {
 		w.admitted = true
-		s.ring.Admit(hash)
+		s.ring.Admit(hash, w.weight)
 	}
 	if o := e.reserve(s, w, 1, w.weight, evict.None); o != stored {
 		return o

@@ -18,7 +18,7 @@
 // A new entry goes through three steps, in this order and under one lock unless
 // more victims are needed than one hold of the lock allows:
 //
-//	Admit(hash)                once: a key was not found and will be inserted
+//	Admit(hash, weight)        once: a key was not found and will be inserted
 //	Evict(true, None)          as often as room is needed for it, maybe never
 //	Insert(slot, weight)       once: it is in, its mark is 0
 //
@@ -92,8 +92,9 @@ type Ring interface {
 	MaxMark() uint32
 	// Hit tells of a hit. Called only if MaxMark is 0.
 	Hit(slot uint32)
-	// Admit tells that a key of that hash missed and is about to be inserted.
-	Admit(hash uint32)
+	// Admit tells that a key of that hash missed and is about to be inserted with
+	// that weight.
+	Admit(hash uint32, weight int64)
 	// Insert takes in an entry that is not held.
 	Insert(slot uint32, weight int64)
 	// Reweigh tells that a held entry's weight has changed.

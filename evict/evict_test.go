@@ -61,7 +61,7 @@ func filled(policy Policy, n int) (Ring, *fakeSlots) {
 	ring := one(policy, n, slots)
 	for slot := uint32(1); int(slot) <= n; slot++ {
 		slots.hashes[slot] = mix32(slot)
-		ring.Admit(slots.hashes[slot])
+		ring.Admit(slots.hashes[slot], 1)
 		ring.Insert(slot, 1)
 	}
 	return ring, slots
@@ -131,7 +131,7 @@ func TestCallsAreBoundedWhenEverythingIsMarked(t *testing.T) {
 				}
 				slots.calls = 0
 				next++
-				ring.Admit(mix32(next))
+				ring.Admit(mix32(next), 1)
 				require.Zero(t, slots.calls)
 				slot := ring.Evict(round%2 == 0, None)
 				// Two calls for each entry passed over, a few for those at the
@@ -230,7 +230,7 @@ func BenchmarkReplace(b *testing.B) {
 func replace(ring Ring, slots *fakeSlots, key *uint32) {
 	*key++
 	hash := mix32(*key)
-	ring.Admit(hash)
+	ring.Admit(hash, 1)
 	slot := ring.Evict(true, None)
 	slots.hashes[slot], slots.marks[slot] = hash, *key&1&min(1, ring.MaxMark())
 	ring.Insert(slot, 1)
@@ -251,7 +251,7 @@ func TestClearForgetsAllAndLeavesARingThatWorks(t *testing.T) {
 			require.Equal(t, None, ring.Evict(false, None))
 			for slot := uint32(1); slot <= 20; slot++ {
 				slots.marks[slot] = 0
-				ring.Admit(slots.hashes[slot])
+				ring.Admit(slots.hashes[slot], 1)
 				ring.Insert(slot, 1)
 			}
 			validate(t, ring)

@@ -26,7 +26,7 @@ type fifo struct{ lists }
 func (r *fifo) MaxMark() uint32 { return 1 }
 
 func (r *fifo) Hit(uint32)            {}
-func (r *fifo) Admit(uint32)          {}
+func (r *fifo) Admit(uint32, int64)   {}
 func (r *fifo) Reweigh(uint32, int64) {}
 func (r *fifo) Resize(int)            {}
 

@@ -62,7 +62,7 @@ type lru struct {
 // MaxMark is 0: the order of hits cannot be told from marks.
 func (r *lru) MaxMark() uint32 { return 0 }
 
-func (r *lru) Admit(uint32)          {}
+func (r *lru) Admit(uint32, int64)   {}
 func (r *lru) Reweigh(uint32, int64) {}
 func (r *lru) Resize(int)            {}
 

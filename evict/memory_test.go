@@ -52,7 +52,7 @@ func churn(ring Ring, slots *fakeSlots, capacity int) {
 	for key := range uint32(4 * capacity) {
 		slot := uint32(ring.Len() + 1)
 		hash := mix32(key)
-		ring.Admit(hash)
+		ring.Admit(hash, 1)
 		if ring.Len() == capacity {
 			slot = ring.Evict(true, None)
 		}
@@ -101,7 +101,7 @@ func TestClearAndResizeGiveMemoryBack(t *testing.T) {
 			ring.Evict(false, None)
 		}
 		for key := range uint32(2000) { // the sketch shrinks as keys are admitted
-			ring.Admit(mix32(key))
+			ring.Admit(mix32(key), 1)
 			slot := ring.Evict(true, None)
 			slots.hashes[slot], slots.marks[slot] = mix32(key), 0
 			ring.Insert(slot, 1)

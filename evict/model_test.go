@@ -491,7 +491,7 @@ func (m *match) use(next choose) {
 		}
 	}
 	hash := m.hash(key)
-	m.ring.Admit(hash)
+	m.ring.Admit(hash, 1)
 	m.model.admit(hash)
 	for len(m.entries) >= m.capacity {
 		m.evict(true, None)

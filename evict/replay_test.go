@@ -205,7 +205,7 @@ func hitRatio(policy Policy, keys []uint32, distinct, capacity int) float64 {
 			continue
 		}
 		hash := mix32(key)
-		ring.Admit(hash)
+		ring.Admit(hash, 1)
 		slot := next + 1
 		if ring.Len() == capacity {
 			slot = ring.Evict(true, None)

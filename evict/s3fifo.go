@@ -52,7 +52,7 @@ type s3fifo struct {
 
 func (r *s3fifo) MaxMark() uint32       { return 3 }
 func (r *s3fifo) Hit(uint32)            {}
-func (r *s3fifo) Admit(uint32)          {}
+func (r *s3fifo) Admit(uint32, int64)   {}
 func (r *s3fifo) Reweigh(uint32, int64) {}
 
 // Insert asks the ghost at this point and not at Admit, since between the two

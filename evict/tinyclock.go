@@ -107,7 +107,7 @@ func (r *tinyClock) Hit(uint32) {}
 
 // Admit counts the miss and moves the window's share if a ghost knows the key:
 // by one entry, or by more if the ghost that was hit is the smaller one.
-func (r *tinyClock) Admit(hash uint32) {
+func (r *tinyClock) Admit(hash uint32, _ int64) {
 	inRefused, inEvicted := float64(r.ghosts.size(refused)), float64(r.ghosts.size(evicted))
 	entries := float64(max(1, r.held))
 	switch r.ghosts.take(hash) {

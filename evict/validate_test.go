@@ -19,7 +19,7 @@ func lived(policy Policy) (Ring, *fakeSlots) {
 			}
 		}
 		hash := mix32(key - key%4*n/2)
-		ring.Admit(hash)
+		ring.Admit(hash, 1)
 		slot := ring.Evict(true, None)
 		slots.hashes[slot], slots.marks[slot] = hash, 0
 		ring.Insert(slot, 1)
