@@ -18,7 +18,7 @@ func (e *Engine[K, V]) compactStep(s *shard[K, V]) (more bool) {
 	defer s.mu.Unlock()
 	if !s.packing {
 		if want := cellsFor(2 * s.len); s.index.old == nil && len(s.index.cells) >= 4*want {
-			s.index.replaceTable(want)
+			s.index.replaceTable(s.index.smaller(want))
 		}
 		if int(s.top) <= 2*s.len {
 			return s.shrinkIndex()
@@ -50,7 +50,7 @@ func (s *shard[K, V]) moveSlot(from, to uint32) {
 	f, t := s.slots.At(from), s.slots.At(to)
 	meta := f.meta.Load()
 	t.key, t.value, t.hash = f.key, f.value, f.hash
-	t.meta.Store(meta)
+	t.meta.Set(meta)
 	s.index.renumber(f.hash, from, to)
 	if s.weights != nil {
 		s.setWeight(to, s.weightOf(from))
@@ -61,7 +61,7 @@ func (s *shard[K, V]) moveSlot(from, to uint32) {
 	s.ring.Move(from, to)
 	s.changed(to)
 	f.key, f.value, f.hash = *new(K), *new(V), 0
-	f.meta.Store(0)
+	f.meta.Set(0)
 }
 
 // trim drops the pages above top.

@@ -21,7 +21,8 @@ import "math/bits"
 //	INVARIANT: every held slot has one cell, in one of the two tables, under the
 //	hash in the slot.
 //	INVARIANT: no empty cell lies between a hash's home and its cell.
-//	INVARIANT: at most maxLoad of a table's cells are used.
+//	INVARIANT: at most maxLoad of the cells would be used if all that the old table
+//	still has were there too, so that a move always finds room.
 type index struct {
 	cells []uint64 // a power of two of them
 	shift uint8    // home = hash >> shift
@@ -45,10 +46,15 @@ const (
 	// nothing looks at 8.5 cells on average, about one cache line, one that finds
 	// something at 2.5 (Knuth, The Art of Computer Programming 3, section 6.4).
 	maxLoadNum, maxLoadDen = 3, 4
-	// movesPerStep is how many old cells one insertion looks at. The new table is
+	// movesPerStep is how many old cells one insertion looks at. A larger table is
 	// twice the old one, so it has room for 3/4 of the old table's cells until it
 	// is full in turn: two a step would do; more ends the double lookups earlier.
 	movesPerStep = 8
+	// A smaller table is not under a sixteenth of the old one, and at most half as
+	// full as it may be: it is full 3/8 of its own cells later, and 43 cells a step
+	// are enough for the move to be over by then.
+	shrinkLimit        = 16
+	shrinkMovesPerStep = 48
 	// spareCells is the size from which on a table is made outside the lock,
 	// because zeroing it takes longer than a reader should wait (1 Mi cells are
 	// 8 MiB, about a millisecond).
@@ -159,6 +165,10 @@ func (x *index) replaceTable(cells int) {
 	x.shift = uint8(33 - bits.Len(uint(cells)))
 	x.used = 0
 }
+
+// smaller returns the size for the next table, of the size wanted in the end: a
+// smaller table is made in moves that insertions cannot overtake.
+func (x *index) smaller(want int) int { return max(want, len(x.cells)/shrinkLimit) }
 
 // wantsSpare returns the size of the table to make outside the lock, or 0.
 func (x *index) wantsSpare() int {

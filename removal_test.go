@@ -85,7 +85,11 @@ func TestEveryWayOutIsReportedWithItsCause(t *testing.T) {
 		{"Set that has expired", func(e engine, _ *locmem.ManualClock) { e.Set(key, 2, locmem.TTL(0)) }, locmem.Deleted},
 		{"Touch that has expired", func(e engine, _ *locmem.ManualClock) { e.Touch(key, locmem.TTL(-1)) }, locmem.Deleted},
 		{"Evict", func(e engine, _ *locmem.ManualClock) { e.Evict(1) }, locmem.Evicted},
-		{"an insertion into a full engine", func(e engine, _ *locmem.ManualClock) { e.Set(2, 2); e.Set(3, 3); e.Delete(3); e.Set(4, 4) }, locmem.Evicted},
+		{"insertions into a full engine", func(e engine, _ *locmem.ManualClock) {
+			for other := 2; other < 20; other++ { // lighter, so that the policy prefers one of them
+				e.Set(other, 2)
+			}
+		}, locmem.Evicted},
 		{"a Limit", func(e engine, _ *locmem.ManualClock) { e.Set(2, 2, locmem.Limit(1)) }, locmem.Evicted},
 		{"Resize", func(e engine, _ *locmem.ManualClock) { _ = e.Resize(0, 9) }, locmem.Evicted},
 		{"its deadline", func(_ engine, clock *locmem.ManualClock) { clock.Advance(time.Hour) }, locmem.Expired},

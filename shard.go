@@ -19,7 +19,7 @@ type slot[K comparable, V any] struct {
 	hash uint32
 	// meta is written under the read lock too, by hits that raise the mark, so
 	// all that is in it is read atomically there.
-	meta lock.Uint32
+	meta lock.Word
 }
 
 // The bits of a slot's meta.
@@ -96,7 +96,7 @@ func (s *shard[K, V]) Mark(n uint32) uint32 { return s.slots.At(n).meta.Load() &
 
 func (s *shard[K, V]) SetMark(n, mark uint32) {
 	meta := &s.slots.At(n).meta
-	meta.Store(meta.Load()&^metaMark | mark&metaMark)
+	meta.Set(meta.Load()&^metaMark | mark&metaMark)
 }
 
 // reset empties the fields that Clear replaces whole.
@@ -175,20 +175,17 @@ const (
 	floodEqual  = 16
 )
 
-// enter files a slot in the index.
+// enter files a slot in the index. The shard's len counts it already.
 func (s *shard[K, V]) enter(n uint32, sl *slot[K, V]) {
 	x := &s.index
-	if x.old != nil {
+	if len(x.old) > len(x.cells) {
+		s.moveCells(shrinkMovesPerStep)
+	} else if x.old != nil {
 		s.moveCells(movesPerStep)
 	}
-	if x.used+1 > capacityOf(len(x.cells)) {
-		if x.old != nil { // insertions have outrun a move to a smaller table
-			s.moveCells(len(x.old))
-		}
-		if x.used+1 > capacityOf(len(x.cells)) {
-			x.rehash = false
-			x.replaceTable(max(minCells, 2*len(x.cells)))
-		}
+	if s.len > capacityOf(len(x.cells)) { // the move is over by now: see movesPerStep
+		x.rehash = false
+		x.replaceTable(max(minCells, 2*len(x.cells)))
 	}
 	passed, equal := x.place(sl.hash, n)
 	if (passed > floodPassed || equal > floodEqual) && !s.seeded && !s.keepHash {
@@ -205,7 +202,7 @@ func (s *shard[K, V]) reseed() {
 	s.flooded = false
 	s.seeded = true
 	s.seed = maphash.MakeSeed()
-	s.index.replaceTable(cellsFor(2 * s.index.used))
+	s.index.replaceTable(s.index.smaller(cellsFor(2 * s.index.used)))
 	s.index.rehash = true
 }
 
@@ -419,7 +416,7 @@ func (s *shard[K, V]) drop(n uint32, cause Cause) (weight int64) {
 	s.len--
 	s.weight -= weight
 	sl.key, sl.value = *new(K), *new(V)
-	sl.meta.Store(0)
+	sl.meta.Set(0)
 	if s.packing && n >= s.low {
 		return weight
 	}
@@ -469,7 +466,7 @@ func (s *shard[K, V]) setExpiry(n uint32, sl *slot[K, V], x expiry) {
 		}
 		s.clock.expect(when)
 	}
-	sl.meta.Store(meta)
+	sl.meta.Set(meta)
 }
 
 // due returns a held slot whose entry has expired, or None; see wheel.due.

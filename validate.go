@@ -203,6 +203,9 @@ func (s *shard[K, V]) validateIndex() error {
 	if cells != s.len {
 		return fmt.Errorf("index: %d cells for %d entries", cells, s.len)
 	}
+	if s.len > capacityOf(len(x.cells)) {
+		return fmt.Errorf("index: %d cells are to have room for %d entries", len(x.cells), s.len)
+	}
 	return nil
 }
 

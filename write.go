@@ -300,7 +300,7 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 		s.ring.Reweigh(n, w.weight)
 	}
 	if meta := sl.meta.Load(); meta&metaMark < s.maxMark {
-		sl.meta.Store(meta + 1)
+		sl.meta.Set(meta + 1)
 	}
 	if !w.expiry.keep {
 		s.setExpiry(n, sl, w.expiry)
@@ -327,7 +327,7 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 	w.credit -= w.weight
 	n, sl := s.allocate()
 	sl.key, sl.value, sl.hash = w.key, w.value, hash
-	sl.meta.Store(metaHeld)
+	sl.meta.Set(metaHeld)
 	s.len++
 	s.weight += w.weight
 	s.setWeight(n, w.weight)

@@ -15,7 +15,7 @@ const (
 	// takes about a microsecond.
 	pageBytes = 32 << 10
 	// The first page starts with so many elements, so that an empty array costs
-	// little, and doubles until it is a full page. Only it is ever copied.
+	// little, and doubles until it is a full page. Only the last page is ever copied.
 	firstElements = 8
 	maxShift      = 12 // at most 4096 elements a page
 	minShift      = 3
@@ -24,7 +24,7 @@ const (
 // Array holds elements numbered from 0. Make one with New. Not safe for
 // concurrent writes; reads may run together.
 type Array[T any] struct {
-	pages [][]T // INVARIANT: every page but the first is full
+	pages [][]T // INVARIANT: every page but the last is full
 	shift uint8
 	mask  uint32
 }
@@ -40,7 +40,7 @@ func New[T any]() Array[T] {
 }
 
 // At returns the address of element i, which must be under Len. Growing moves
-// elements of the first page: an address does not outlive the next Grow.
+// elements of the last page: an address does not outlive the next Grow.
 func (a *Array[T]) At(i uint32) *T {
 	return &a.pages[i>>a.shift][i&a.mask]
 }
@@ -55,20 +55,27 @@ func (a *Array[T]) Len() int {
 
 // Grow makes room for elements up to number i. New elements are zero. It costs
 // one page when called for one element more.
-func (a *Array[T]) Grow(i uint32) {
+func (a *Array[T]) Grow(i uint32) { a.GrowWithin(i, 1<<32-1) }
+
+// GrowWithin is Grow for an array that is to have no more than most elements, i
+// among them, and so needs no room for others.
+func (a *Array[T]) GrowWithin(i, most uint32) {
 	for int(i) >= a.Len() {
 		page := int(a.mask) + 1
-		if len(a.pages) == 0 {
-			a.pages = append(a.pages, make([]T, min(firstElements, page)))
+		last := len(a.pages) - 1
+		if last < 0 || len(a.pages[last]) == page {
+			length := page
+			if last < 0 {
+				length = min(length, firstElements)
+			}
+			rest := int64(most) - int64(len(a.pages))*int64(page)
+			a.pages = append(a.pages, make([]T, min(int64(length), rest)))
 			continue
 		}
-		if first := a.pages[0]; len(first) < page {
-			grown := make([]T, 2*len(first))
-			copy(grown, first)
-			a.pages[0] = grown
-			continue
-		}
-		a.pages = append(a.pages, make([]T, page))
+		rest := int64(most) - int64(last)*int64(page)
+		grown := make([]T, min(int64(2*len(a.pages[last])), int64(page), rest))
+		copy(grown, a.pages[last])
+		a.pages[last] = grown
 	}
 }
 

@@ -52,3 +52,21 @@ func TestTruncateGivesPagesBackAndKeepsTheRest(t *testing.T) {
 	a.Truncate(0)
 	require.Zero(t, a.Len())
 }
+
+func TestGrowWithinTakesNoMoreThanMost(t *testing.T) {
+	a := New[uint64]()
+	for _, most := range []uint32{5, 11, 4096, 4100, 9000} {
+		for i := range most {
+			a.GrowWithin(i, most)
+			require.LessOrEqual(t, a.Len(), int(most))
+			*a.At(i) = uint64(i)
+		}
+		require.Equal(t, int(most), a.Len())
+	}
+	for i := range uint32(9000) {
+		require.Equal(t, uint64(i), *a.At(i))
+	}
+	a.Grow(9000)
+	require.Equal(t, 2*4096+2*(9000-2*4096), a.Len(), "the last page doubles")
+	require.EqualValues(t, 8999, *a.At(8999))
+}

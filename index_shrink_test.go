@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+
+package locmem
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestInsertionsMayOvertakeAShrinkingIndex lets a shard go from many entries to a
+// few and inserts at every stage of the move to a smaller index. The entries that
+// are still in the old table have to find room in the new one.
+func TestInsertionsMayOvertakeAShrinkingIndex(t *testing.T) {
+	for _, left := range []int{0, 1, 2, 3, 5, 40} {
+		for steps := range 12 {
+			t.Run(fmt.Sprintf("%d left, %d steps of the move", left, steps), func(t *testing.T) {
+				e := engineOf(t, Options[uint32, int]{MaxEntries: 20_000, Shards: 1})
+				// The last home of all: in the old table the move comes to it last.
+				last := map[uint64]bool{}
+				for key := range uint32(left) {
+					last[e.hasher.sum(key)] = true
+				}
+				e.hasher.kind, e.hasher.bent = kindBent, kind32
+				e.hasher.bend = func(hash uint64) uint64 {
+					if last[hash] {
+						return 1<<64 - 1
+					}
+					return hash
+				}
+				s := &e.shards[0]
+				s.keepHash = true
+				for key := range uint32(left) {
+					require.True(t, e.Set(key, 0))
+				}
+				for key := range uint32(10_000) {
+					require.True(t, e.Set(100+key, 0))
+				}
+				for key := range uint32(10_000) {
+					require.True(t, e.Delete(100+key))
+				}
+				for range steps {
+					if !e.compactStep(s) {
+						break
+					}
+				}
+				for key := range uint32(900) {
+					require.True(t, e.Set(1000+key, 0))
+					if key < 10 || key%100 == 0 {
+						require.NoError(t, e.Validate())
+					}
+				}
+				require.Equal(t, left+900, e.Len())
+			})
+		}
+	}
+}
