@@ -21,6 +21,7 @@ import (
 // policies are all there are.
 var policies = map[string]evict.Policy{
 	"TinyClock": evict.TinyClock, "LRU": evict.LRU, "CLOCK": evict.CLOCK, "FIFO": evict.FIFO, "S3FIFO": evict.S3FIFO,
+	"SIEVE": evict.SIEVE,
 }
 
 // limits are the limits that hold while a test changes them.
@@ -88,6 +89,7 @@ func TestTheBoundHoldsAtEveryInstant(t *testing.T) {
 		{100, 64, true, evict.FIFO},
 		{1000, 256, false, evict.S3FIFO},
 		{1000, 8, true, nil},
+		{200, 32, true, evict.SIEVE},
 		{65536, 256, false, nil},
 	} {
 		t.Run(fmt.Sprintf("%d entries in %d shards, weighted %v", tc.entries, tc.shards, tc.weighted), func(t *testing.T) {

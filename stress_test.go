@@ -45,6 +45,7 @@ func TestEveryValueEndsOnce(t *testing.T) {
 		{name: "weight alone, many shards", weight: 40, shards: 64},
 		{name: "LRU", policy: evict.LRU, entries: 50, shards: 8},
 		{name: "S3FIFO weighted", policy: evict.S3FIFO, entries: 64, weight: 100, shards: 2},
+		{name: "SIEVE", policy: evict.SIEVE, entries: 50, shards: 4},
 		{name: "CLOCK with one hash", policy: evict.CLOCK, entries: 30, shards: 4, constant: true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

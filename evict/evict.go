@@ -41,6 +41,8 @@
 //	TinyClock  if you do not know: the default     shards under 64     sets bit   shard   8+24   42.6
 //	S3FIFO     for many keys used once, fewer      loops, keys used    counts     shard   8+13   40.5
 //	           calculations on a miss              again after long    to 3
+//	SIEVE      for web and key-value traffic,      loops, recency      sets bit   shard   8      36.8
+//	           at the least work and memory
 //	CLOCK      where recency is all, at the        scans, loops        sets bit   shard   8      38.1
 //	           least cost
 //	LRU        where the exact order is part of    scans, loops,       takes the  engine  16     37.9

@@ -12,15 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// policies are all that this package has.
-var policies = []struct {
+type policyRow struct {
 	name   string
 	policy Policy
 	model  func(capacity int) model
-}{
+}
+
+// policies are all that this package has.
+var policies = []policyRow{
 	{"FIFO", FIFO, newFIFOModel},
 	{"CLOCK", CLOCK, newClockModel},
 	{"S3FIFO", S3FIFO, newS3FIFOModel},
+	{"SIEVE", SIEVE, newSIEVEModel},
 	{"LRU", LRU, newLRUModel},
 	{"TinyClock", TinyClock, newTinyClockModel},
 }
@@ -177,6 +180,71 @@ func TestTinyClockLeavesKeepInProtected(t *testing.T) {
 	require.Equal(t, uint32(3), ring.Evict(false, 1), "the window gives what main has not")
 	require.Equal(t, protectedQueue, r.queueOf(1))
 	validate(t, ring)
+}
+
+// The hand of SIEVE survives the loss of the entry it is at, and keeps its place
+// when that entry moves or must be kept.
+func TestSIEVEHandIsNeverAtAFreedSlot(t *testing.T) {
+	// Of 1 to 5 the hand has passed 1 and 2, whose marks are gone, evicted 3, and
+	// is at 4.
+	made := func() (Ring, *fakeSlots) {
+		ring, slots := filled(SIEVE, 5)
+		slots.marks[1], slots.marks[2] = 1, 1
+		require.Equal(t, uint32(3), ring.Evict(true, None))
+		return ring, slots
+	}
+	for _, tc := range []struct {
+		name string
+		do   func(ring Ring, slots *fakeSlots)
+		want []uint32 // the victims
+	}{
+		{"as it is", func(Ring, *fakeSlots) {}, []uint32{4, 5, 1, 2}},
+		{"its entry is removed", func(r Ring, _ *fakeSlots) { r.Remove(4) }, []uint32{5, 1, 2}},
+		{"all before it is removed", func(r Ring, _ *fakeSlots) { r.Remove(4); r.Remove(5) }, []uint32{1, 2}},
+		{"and a new entry comes, which it meets last", func(r Ring, _ *fakeSlots) {
+			r.Remove(4)
+			r.Remove(5)
+			r.Insert(6, 1)
+		}, []uint32{1, 2, 6}},
+		{"the newest is evicted, and a new entry comes", func(r Ring, _ *fakeSlots) {
+			r.Remove(4)
+			require.Equal(t, uint32(5), r.Evict(true, None))
+			r.Insert(5, 1)
+		}, []uint32{1, 2, 5}},
+		{"all behind it is removed", func(r Ring, _ *fakeSlots) { r.Remove(1); r.Remove(2) }, []uint32{4, 5}},
+		{"its entry moves", func(r Ring, _ *fakeSlots) { r.Move(4, 9) }, []uint32{9, 5, 1, 2}},
+		{"its entry is removed and the slot used again", func(r Ring, _ *fakeSlots) {
+			r.Remove(4)
+			r.Insert(4, 1)
+		}, []uint32{5, 4, 1, 2}},
+		{"its entry is kept, and passed over with its mark", func(r Ring, slots *fakeSlots) {
+			slots.marks[4] = 1
+			require.Equal(t, uint32(5), r.Evict(false, 4))
+			require.Equal(t, uint32(1), slots.marks[4])
+		}, []uint32{1, 2, 4}},
+		{"all are marked", func(_ Ring, slots *fakeSlots) {
+			for slot := range slots.marks {
+				slots.marks[slot] = 1
+			}
+		}, []uint32{4, 5, 1, 2}},
+		{"the ring is cleared", func(r Ring, _ *fakeSlots) {
+			r.Clear()
+			for slot := uint32(1); slot <= 4; slot++ {
+				r.Insert(slot, 1)
+			}
+		}, []uint32{1, 2, 3, 4}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			ring, slots := made()
+			tc.do(ring, slots)
+			var victims []uint32
+			for ring.Len() > 0 {
+				validate(t, ring)
+				victims = append(victims, ring.Evict(true, None))
+			}
+			require.Equal(t, tc.want, victims)
+		})
+	}
 }
 
 func TestWeightDecidesBetweenKeysAskedForAsOften(t *testing.T) {

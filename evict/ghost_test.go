@@ -10,126 +10,162 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestGhostsDoWhatTheirModelDoes(t *testing.T) {
+// ghostHistory is every push there ever was, the newest last.
+type ghostHistory struct {
+	g      *ghosts
+	pushes []ghostPush
+	count  [2]int // by FIFO
+}
+
+type ghostPush struct {
+	fifo, bucket, tag uint32
+	tick              int
+	taken             bool
+}
+
+func (h *ghostHistory) push(fifo, hash uint32) {
+	bucket, tag := h.g.place(hash)
+	tick := h.count[fifo] / int(h.g.tick)
+	h.count[fifo]++
+	h.pushes = append(h.pushes, ghostPush{fifo: fifo, bucket: bucket, tag: tag, tick: tick})
+	h.g.push(fifo, hash)
+}
+
+// age returns how many ticks ago a push was.
+func (h *ghostHistory) age(p *ghostPush) int {
+	return max(0, h.count[p.fifo]-1)/int(h.g.tick) - p.tick
+}
+
+// recent returns the pushes that fit into the bucket, newest first.
+func (h *ghostHistory) recent(bucket uint32) (list []*ghostPush) {
+	for i := len(h.pushes) - 1; i >= 0 && len(list) < 8; i-- {
+		if p := &h.pushes[i]; p.bucket == bucket {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func (h *ghostHistory) take(hash uint32, ticks int) int {
+	bucket, tag := h.g.place(hash)
+	for _, p := range h.recent(bucket) {
+		if p.tag == tag && !p.taken {
+			p.taken = true
+			if h.age(p) < ticks {
+				return int(p.fifo)
+			}
+		}
+	}
+	return -1
+}
+
+func (h *ghostHistory) size(fifo uint32, ticks int) (n int) {
+	for bucket := range h.g.count {
+		for _, p := range h.recent(bucket) {
+			if p.fifo == fifo && !p.taken && h.age(p) < ticks {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// A key is remembered if it is among the last pushes of its FIFO and among the
+// last eight of its bucket, however often the stamps have wrapped around.
+func TestGhostsRememberTheLastPushes(t *testing.T) {
 	for _, fifos := range []int{1, 2} {
-		for _, most := range []int{1, 2, 10, 300} {
+		for _, most := range []int{1, 2, 10, 16, 17, 33, 300} {
 			rnd := rand.New(rand.NewPCG(5, uint64(most)))
 			g := newGhosts(fifos, most)
-			models := []ghostModel{{most: most}, {most: most}}
-			take := func(hash uint32) int {
-				for i := range models {
-					if models[i].take(hash) {
-						return i
-					}
-				}
-				return -1
-			}
-			for step := range 20_000 {
-				hash := rnd.Uint32N(uint32(3 * most))
-				if most > 5 {
-					hash = mix32(hash)
-				}
-				fifo, limit := rnd.IntN(fifos), most-rnd.IntN(1+most/8)
+			h := ghostHistory{g: &g}
+			found, missed := 0, 0
+			for step := range 6000 {
+				key, fifo := mix32(rnd.Uint32N(uint32(3*most+2))), uint32(rnd.IntN(fifos))
+				limit := most - rnd.IntN(1+most/8)
+				ticks := (limit + int(g.tick) - 1) / int(g.tick)
 				if rnd.IntN(3) == 0 {
-					require.Equal(t, take(hash), g.take(hash))
+					want := h.take(key, ticks)
+					require.Equal(t, want, g.take(key, limit))
+					if want < 0 {
+						missed++
+					} else {
+						found++
+					}
 				} else {
-					models[fifo].push(hash, limit, &models[0], &models[1])
-					g.push(fifo, hash, limit)
+					h.push(fifo, key)
 				}
-				if step%100 == 0 {
+				if step%500 == 0 {
 					require.NoError(t, g.validate())
-					for i := range fifos {
-						require.Equal(t, models[i].size(), g.size(i))
+					for i := range uint32(fifos) {
+						require.Equal(t, h.size(i, ticks), g.size(i, limit))
 					}
 				}
 			}
+			require.Greater(t, found, 100)
+			require.Greater(t, missed, 100)
+			require.Greater(t, h.count[0]/int(g.tick), stampMask/10)
 		}
 	}
 }
 
-// Keys that are pushed and taken at once leave nothing but holes.
-func TestGhostsBearAnyNumberOfHoles(t *testing.T) {
-	const most = 1000
+// Of the keys that a FIFO is to remember few are pushed out by others.
+func TestGhostsForgetFewTooEarly(t *testing.T) {
+	const most = 40_000
 	g := newGhosts(2, most)
-	g.push(1, 12345, most)
-	for key := range uint32(10 * most) {
-		g.push(1, mix32(key), most)
-		if key%500 != 0 {
-			require.Equal(t, 1, g.take(mix32(key)))
-		}
+	for key := range uint32(4 * most) {
+		g.push(key&1, mix32(key))
 	}
 	require.NoError(t, g.validate())
-	require.Equal(t, -1, g.take(12345), "the buffer is full of holes: the oldest made room")
-	require.LessOrEqual(t, g.size(1), 4)
-
-	// Now many come at once: the holes at the tail are cleared in steps.
-	for key := range uint32(5 * most) {
-		g.push(1, mix32(1<<20+key), most/4)
-		require.LessOrEqual(t, g.size(1), most/4+most/sweepLimit+2)
+	lost := 0
+	for key := uint32(4*most - 1); key >= 2*most+2*most/ghostTicks; key-- {
+		if g.take(mix32(key), most) < 0 {
+			lost++
+		}
 	}
-	require.NoError(t, g.validate())
-	require.Equal(t, most/4, g.size(1))
-}
-
-// All homes are the same: the index is one run, and closes up when one goes.
-func TestGhostsCloseTheGapsOfTheirIndex(t *testing.T) {
-	g := newGhosts(1, 50)
-	// The inverse of the factor in spread, by Newton's method modulo 2^32.
-	inverse := spread(1)
-	for range 5 {
-		inverse *= 2 - spread(1)*inverse
-	}
-	require.EqualValues(t, 77, spread(77*inverse))
-	for _, home := range []uint32{0, 1<<32 - 64} { // at the start, and over the end
-		for n := range uint32(50) {
-			g.push(0, (home+n)*inverse, 50)
-		}
-		require.NoError(t, g.validate())
-		for n := uint32(0); n < 50; n += 3 {
-			require.Equal(t, 0, g.take((home+n)*inverse))
-			require.NoError(t, g.validate())
-		}
-		for n := uint32(1); n < 50; n += 3 {
-			require.Equal(t, 0, g.take((home+n)*inverse))
-			require.Equal(t, -1, g.take((home+n)*inverse))
-		}
-		require.NoError(t, g.validate())
+	assert.Less(t, float64(lost)/(2*most), 0.03)
+	assert.Positive(t, lost)
+	for key := uint32(2*most - 1); key > most; key-- {
+		require.Equal(t, -1, g.take(mix32(key), most), "too old")
 	}
 }
 
 func TestGhostsTakeHashZeroForAKeyLikeOthers(t *testing.T) {
 	g := newGhosts(2, 4)
-	assert.Equal(t, -1, g.take(0))
-	g.push(1, 0, 4)
+	assert.Equal(t, -1, g.take(0, 4))
+	g.push(1, 0)
 	require.NoError(t, g.validate())
-	assert.Equal(t, 1, g.take(0))
-	assert.Equal(t, 0, g.size(1))
+	assert.Equal(t, 1, g.take(0, 4))
+	assert.Equal(t, -1, g.take(0, 4))
+	assert.Equal(t, 0, g.size(1, 4))
 }
 
 func TestGhostsStartAnewWhenTheyAreResized(t *testing.T) {
 	g := newGhosts(2, 10)
-	g.push(0, 5, 10)
+	g.push(0, 5)
 	g.resize(2, 10)
-	require.Equal(t, 1, g.size(0), "no change")
+	require.Equal(t, 1, g.size(0, 10), "no change")
 	g.resize(2, 11)
-	require.Equal(t, 0, g.size(0))
-	require.Equal(t, -1, g.take(5))
+	require.Equal(t, 0, g.size(0, 11))
+	require.Equal(t, -1, g.take(5, 11))
 	g.resize(2, 0)
-	g.push(0, 5, 0)
-	require.Equal(t, 1, g.size(0), "one is always remembered")
+	g.push(0, 5)
+	require.Equal(t, 1, g.size(0, 0), "one is always remembered")
 	require.NoError(t, g.validate())
 }
 
-func TestSparsePagesAreNoLongerThanNeeded(t *testing.T) {
-	s := newSparse(5000)
-	s.set(4999, 0)
-	require.Nil(t, s.pages[1], "a zero needs no page")
-	s.set(4999, 7)
-	require.Len(t, s.pages[1], 5000-4096)
-	require.EqualValues(t, 7, s.get(4999))
-	require.Zero(t, s.get(3))
-	require.Empty(t, newSparse(0).pages)
-	require.Len(t, newSparse(4096).pages, 1)
+func TestGhostPagesComeWithTheFirstPushAndAreNoLongerThanNeeded(t *testing.T) {
+	g := newGhosts(1, 5000)
+	require.EqualValues(t, 1250, g.count)
+	require.Len(t, g.pages, 3)
+	for key := range uint32(200) {
+		require.Equal(t, -1, g.take(mix32(key), 5000))
+	}
+	require.Nil(t, g.pages[2], "a look needs no page")
+	for key := range uint32(200) {
+		g.push(0, mix32(key))
+	}
+	require.Len(t, g.pages[0], 512)
+	require.Len(t, g.pages[2], 1250-1024)
 }
 
 func TestRoomFollowsWhatIsHeld(t *testing.T) {

@@ -3,6 +3,7 @@
 package evict
 
 import (
+	"flag"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -82,56 +83,51 @@ func (m *clockModel) evict(_ bool, keep uint32) *entry {
 	return m.fifoModel.evict(false, keep)
 }
 
-// ghostModel is a FIFO of keys with holes, the oldest first.
-type ghostModel struct {
-	places []uint32 // 0 is a hole
-	most   int
+// sieveModel is one list, the oldest first, and where the hand is in it.
+type sieveModel struct {
+	fifoModel
+	hand int
 }
 
-func (g *ghostModel) size() int {
-	n := 0
-	for _, key := range g.places {
-		if key != 0 {
-			n++
+func newSIEVEModel(int) model { return &sieveModel{} }
+
+func (m *sieveModel) evict(_ bool, keep uint32) *entry {
+	if first(m.queue, keep) == nil {
+		return nil
+	}
+	for steps := 0; ; steps++ {
+		e := m.queue[m.hand]
+		if e.slot != keep {
+			if e.mark == 0 || steps >= 64 {
+				m.remove(e)
+				return e
+			}
+			e.mark = 0
 		}
+		m.hand = (m.hand + 1) % len(m.queue)
 	}
-	return n
 }
 
-func (g *ghostModel) take(hash uint32) bool {
-	at := slices.Index(g.places, max(1, hash))
-	if at >= 0 {
-		g.places[at] = 0
+func (m *sieveModel) remove(e *entry) {
+	at := slices.Index(m.queue, e)
+	m.fifoModel.remove(e)
+	if at < m.hand {
+		m.hand--
 	}
-	return at >= 0
+	if m.hand == len(m.queue) {
+		m.hand = 0
+	}
 }
 
-// push remembers a key, which no FIFO does afterwards but this one.
-func (g *ghostModel) push(hash uint32, limit int, all ...*ghostModel) {
-	limit = min(max(1, limit), g.most)
-	for range 64 {
-		if g.size() >= limit {
-			g.places = g.places[1:]
-		}
-	}
-	if len(g.places) == g.most+g.most/2+1 {
-		g.places = g.places[1:]
-	}
-	for _, other := range append(all, g) {
-		other.take(hash)
-	}
-	g.places = append(g.places, max(1, hash))
-}
+func (m *sieveModel) clear() { *m = sieveModel{} }
 
-func (g *ghostModel) resize(most int) {
-	if most = max(1, most); most != g.most {
-		*g = ghostModel{most: most}
-	}
+func (m *sieveModel) all() []*entry {
+	return slices.Concat(m.queue[m.hand:], m.queue[:m.hand])
 }
 
 type s3fifoModel struct {
 	small, main []*entry
-	ghost       ghostModel
+	ghosts      ghosts // the ring's own, which have a model of their own elsewhere
 	room        room
 }
 
@@ -145,13 +141,13 @@ func (m *s3fifoModel) hit(*entry)   {}
 func (m *s3fifoModel) admit(uint32) {}
 
 func (m *s3fifoModel) insert(e *entry) {
-	if m.ghost.take(e.hash) {
+	if m.ghosts.take(e.hash, (len(m.small)+len(m.main)+1)*9/10) >= 0 {
 		m.main = append(m.main, e)
 	} else {
 		m.small = append(m.small, e)
 	}
 	m.room.fit(len(m.small) + len(m.main))
-	m.ghost.resize(m.room.size * 9 / 10)
+	m.ghosts.resize(1, m.room.size*9/10)
 }
 
 func (m *s3fifoModel) evict(incoming bool, keep uint32) *entry {
@@ -165,7 +161,7 @@ func (m *s3fifoModel) evict(incoming bool, keep uint32) *entry {
 			m.small = without(m.small, small)
 			if small.mark < 2 || steps == 64 {
 				if incoming {
-					m.ghost.push(small.hash, n*9/10)
+					m.ghosts.push(0, small.hash)
 				}
 				return small
 			}
@@ -189,7 +185,7 @@ func (m *s3fifoModel) remove(e *entry) {
 func (m *s3fifoModel) resize(capacity int) {
 	m.room.expected = capacity
 	m.room.fit(len(m.small) + len(m.main))
-	m.ghost.resize(m.room.size * 9 / 10)
+	m.ghosts.resize(1, m.room.size*9/10)
 }
 
 func (m *s3fifoModel) clear() {
@@ -200,20 +196,21 @@ func (m *s3fifoModel) clear() {
 
 func (m *s3fifoModel) all() []*entry { return slices.Concat(m.small, m.main) }
 
-// tinyClockModel shares the ring's sketch, which is compared with a model of its
-// own elsewhere, and the parameters.
+// tinyClockModel shares the ring's sketch and ghosts, which are compared with
+// models of their own elsewhere, and the parameters.
 type tinyClockModel struct {
 	window, probation, protected []*entry
-	refused, evicted             ghostModel
+	ghosts                       ghosts
 	sketch                       sketch
 	room                         room
 	share                        float64
 	steps                        int
 	full                         bool
+	once                         int // candidates asked for once
 }
 
 func newTinyClockModel(capacity int) model {
-	m := &tinyClockModel{share: startShare, sketch: newSketch()}
+	m := &tinyClockModel{share: startShare, sketch: newSketch(0)}
 	m.resize(capacity)
 	return m
 }
@@ -237,12 +234,14 @@ func (m *tinyClockModel) sizes() (window, protected, mean int64) {
 }
 
 func (m *tinyClockModel) admit(hash uint32) {
-	refused, evicted := float64(m.refused.size()), float64(m.evicted.size())
-	n := float64(max(1, len(m.all())))
-	if m.refused.take(hash) {
-		m.share = min(mostShare, m.share+max(1, evicted/refused)/n)
-	} else if m.evicted.take(hash) {
-		m.share = max(leastShare, m.share-max(1, refused/evicted)/n)
+	n := len(m.all())
+	switch m.ghosts.take(hash, n/4) {
+	case 0:
+		refused, evicted := float64(m.ghosts.size(0, n/4)+1), float64(m.ghosts.size(1, n/4))
+		m.share = min(mostShare, m.share+max(1, evicted/refused)/float64(max(1, n)))
+	case 1:
+		refused, evicted := float64(m.ghosts.size(0, n/4)), float64(m.ghosts.size(1, n/4)+1)
+		m.share = max(leastShare, m.share-max(1, refused/evicted)/float64(max(1, n)))
 	}
 	m.sketch.add(hash)
 }
@@ -260,43 +259,58 @@ func (m *tinyClockModel) insert(e *entry) {
 
 func (m *tinyClockModel) evict(incoming bool, keep uint32) *entry {
 	m.steps = 64
-	n := len(m.all())
 	window, _, mean := m.sizes()
 	m.full = m.full || incoming
 	if c := first(m.window, keep); c != nil && incoming && weightOf(m.window)+mean > window {
-		m.flush(c)
+		if c.mark > 0 { // one more round
+			m.flush(c)
+			m.window = append(without(m.window, c), c)
+			c = first(m.window, keep)
+			m.flush(c)
+		}
+		count := m.sketch.estimate(c.hash)
+		if count <= 1 {
+			if m.once++; m.once%4 != 0 {
+				return m.forget(0, c)
+			}
+		}
 		v := m.victim(keep)
 		if v == nil {
-			m.forget(&m.refused, c, n)
-			return c
+			return m.forget(0, c)
 		}
 		m.remove(c)
 		m.remove(v)
-		estimate := func(e *entry) float64 { return float64(m.sketch.estimate(e.hash)) }
-		if estimate(c)*float64(v.weight) > estimate(v)*float64(c.weight) {
+		if m.wins(c, v, count) {
 			m.probation = append(m.probation, c)
-			m.forget(&m.evicted, v, n)
-			return v
+			return m.forget(1, v)
 		}
 		m.probation = append(m.probation, v)
-		m.forget(&m.refused, c, n)
-		return c
+		return m.forget(0, c)
 	}
 	v := m.victim(keep)
 	if v == nil {
 		v = first(m.window, keep)
 	}
 	if v != nil && incoming {
-		m.forget(&m.evicted, v, n)
+		return m.forget(1, v)
 	}
 	m.remove(v)
 	return v
 }
 
+func (m *tinyClockModel) wins(c, v *entry, a uint32) bool {
+	b := m.sketch.estimate(v.hash)
+	if b >= 3 && m.share <= 0.1 {
+		b++
+	}
+	return int64(a)*v.weight > int64(b)*c.weight
+}
+
 // forget removes an entry and remembers its key.
-func (m *tinyClockModel) forget(ghost *ghostModel, e *entry, n int) {
+func (m *tinyClockModel) forget(ghost uint32, e *entry) *entry {
 	m.remove(e)
-	ghost.push(e.hash, n/4, &m.refused, &m.evicted)
+	m.ghosts.push(ghost, e.hash)
+	return e
 }
 
 func (m *tinyClockModel) victim(keep uint32) *entry {
@@ -365,17 +379,15 @@ func (m *tinyClockModel) resize(capacity int) {
 
 func (m *tinyClockModel) fit() {
 	if m.room.fit(len(m.all())) && !m.full && m.room.size > 2*m.sketch.entries() {
-		m.sketch = newSketch()
+		m.sketch = newSketch(m.room.size)
 	}
 	m.sketch.resize(m.room.size)
-	m.refused.resize(m.room.size / 4)
-	m.evicted.resize(m.room.size / 4)
+	m.ghosts.resize(2, m.room.size/4)
 }
 
 func (m *tinyClockModel) clear() {
-	*m = tinyClockModel{share: m.share, sketch: newSketch(), room: room{expected: m.room.expected}}
+	*m = tinyClockModel{share: m.share, once: m.once, sketch: newSketch(0), room: room{expected: m.room.expected}}
 	m.fit()
-	m.refused, m.evicted = ghostModel{most: m.refused.most}, ghostModel{most: m.evicted.most}
 }
 
 // match drives a ring and its model through the same calls and compares them.
@@ -589,12 +601,60 @@ func TestRingsDoWhatTheirModelsDo(t *testing.T) {
 	}
 }
 
-// FuzzRing reads a policy, a capacity and a program of calls from bytes. Programs
-// are long: with -fuzzminimizetime=10x the time goes into new ones.
-func FuzzRing(f *testing.F) {
-	for i := range policies {
-		for _, capacity := range []byte{0, 3, 40} {
-			program := []byte{byte(i), capacity, byte(i)}
+var steps = flag.Int("steps", 20_000, "calls of each policy's ring that are followed by Validate")
+
+// TestEveryStepLeavesAValidRing validates after every call; with the flag
+// -steps=1000000 in the checks that take long.
+func TestEveryStepLeavesAValidRing(t *testing.T) {
+	n := *steps
+	if testing.Short() {
+		n = min(n, 2000)
+	}
+	for _, p := range policies {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			seed := rand.Uint64()
+			defer func() {
+				if t.Failed() {
+					t.Logf("seed %d", seed)
+				}
+			}()
+			rnd := rand.New(rand.NewPCG(seed, 0))
+			m := newMatch(t, p.policy, p.model, 1+rnd.IntN(matchCapacity), rnd.IntN(2*matchCapacity))
+			m.weighted = true
+			for step := range n {
+				m.step(rnd.IntN)
+				if err := m.ring.(Validator).Validate(); err != nil {
+					t.Fatalf("after step %d: %v", step, err)
+				}
+				if step%50 == 0 {
+					m.compare()
+				}
+			}
+			m.compare()
+			require.Greater(t, m.evictions, n/50, "the run has evicted")
+		})
+	}
+}
+
+// One target for each policy, so that each gets the same time.
+
+func FuzzFIFO(f *testing.F)      { fuzzRing(f, "FIFO") }
+func FuzzCLOCK(f *testing.F)     { fuzzRing(f, "CLOCK") }
+func FuzzS3FIFO(f *testing.F)    { fuzzRing(f, "S3FIFO") }
+func FuzzSIEVE(f *testing.F)     { fuzzRing(f, "SIEVE") }
+func FuzzLRU(f *testing.F)       { fuzzRing(f, "LRU") }
+func FuzzTinyClock(f *testing.F) { fuzzRing(f, "TinyClock") }
+
+// fuzzRing reads a capacity and a program of calls from bytes. Programs are long:
+// with -fuzzminimizetime=10x the time goes into new ones.
+func fuzzRing(f *testing.F, name string) {
+	i := slices.IndexFunc(policies, func(p policyRow) bool { return p.name == name })
+	require.GreaterOrEqual(f, i, 0, "no policy is named %s", name)
+	p := policies[i]
+	for _, capacity := range []byte{0, 3, 40} {
+		for kind := range byte(8) {
+			program := []byte{capacity, kind}
 			for n := range 600 {
 				program = append(program, byte(mix32(uint32(n))))
 			}
@@ -602,18 +662,17 @@ func FuzzRing(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {
-		if len(program) < 3 || len(program) > 4096 { // longer ones find no more, slowly
+		if len(program) < 2 || len(program) > 4096 { // longer ones find no more, slowly
 			return
 		}
-		p := policies[int(program[0])%len(policies)]
-		capacity := 1 + int(program[1])
-		expected := []int{capacity, 0, capacity / 3, capacity * 9}[program[2]&3]
+		capacity := 1 + int(program[0])
+		expected := []int{capacity, 0, capacity / 3, capacity * 9}[program[1]&3]
 		m := newMatch(t, p.policy, p.model, capacity, expected)
-		m.weighted = program[2]&4 != 0
-		if program[2]&8 != 0 {
+		m.weighted = program[1]&4 != 0
+		if program[1]&8 != 0 {
 			m.hash = func(key uint32) uint32 { return key & 7 }
 		}
-		program = program[3:]
+		program = program[2:]
 		next := func(n int) int {
 			choice := 0
 			for range 2 {

@@ -55,10 +55,11 @@ func replayRecorded(t *testing.T, folder string) {
 		least, most float64 // the mean hit ratio in percent
 		stress      float64 // the least at the stress trace, 0: not replayed
 	}{
-		{"TinyClock", TinyClock, 42.3, 43.5, 46},
+		{"TinyClock", TinyClock, 42.8, 43.1, 46},
 		{"LRU", LRU, 37.76, 37.96, 0},
 		{"CLOCK", CLOCK, 37.98, 38.18, 0},
 		{"S3FIFO", S3FIFO, 40.08, 40.88, 0},
+		{"SIEVE", SIEVE, 36.68, 36.88, 0},
 		{"FIFO", FIFO, 36.14, 36.34, 0},
 	}
 	sums := make([]float64, len(recorded))
@@ -112,9 +113,9 @@ func replayRecorded(t *testing.T, folder string) {
 }
 
 // replayGenerated replays sequences that tell policies apart, at 1000 entries.
-// LRU, CLOCK and FIFO have no hits in a loop that does not fit, and keys that are
-// asked for twice give 50 % at most; the other numbers were measured when the
-// policies met the bars of the recorded traces.
+// LRU, CLOCK, SIEVE and FIFO have no hits in a loop that does not fit, and keys
+// that are asked for twice give 50 % at most; the other numbers were measured when
+// the policies met the bars of the recorded traces.
 func replayGenerated(t *testing.T) {
 	const requests, capacity = 200_000, 1000
 	rnd := rand.New(rand.NewPCG(8, 9))
@@ -125,19 +126,19 @@ func replayGenerated(t *testing.T) {
 		next func(i uint32) uint32
 		want map[string]float64 // hits in percent
 	}{
-		{"popular keys", func(uint32) uint32 { return uint32(zipf.Uint64()) }, map[string]float64{"FIFO": 39.72, "CLOCK": 47.3, "S3FIFO": 56.5, "LRU": 45.67, "TinyClock": 57.03}},
-		{"a loop over a fifth more than fits", func(i uint32) uint32 { return i % (capacity * 6 / 5) }, map[string]float64{"FIFO": 0, "CLOCK": 0, "S3FIFO": 66.84, "LRU": 0, "TinyClock": 77.04}},
+		{"popular keys", func(uint32) uint32 { return uint32(zipf.Uint64()) }, map[string]float64{"FIFO": 39.72, "CLOCK": 47.3, "S3FIFO": 56.5, "SIEVE": 56.2, "LRU": 45.67, "TinyClock": 57.74}},
+		{"a loop over a fifth more than fits", func(i uint32) uint32 { return i % (capacity * 6 / 5) }, map[string]float64{"FIFO": 0, "CLOCK": 0, "S3FIFO": 66.84, "SIEVE": 0, "LRU": 0, "TinyClock": 77.54}},
 		{"popular keys and scans", func(i uint32) uint32 {
 			if i/5000%2 == 1 {
 				fresh++
 				return fresh
 			}
 			return uint32(zipf.Uint64())
-		}, map[string]float64{"FIFO": 18.86, "CLOCK": 21.45, "S3FIFO": 27.81, "LRU": 21.01, "TinyClock": 27.12}},
+		}, map[string]float64{"FIFO": 18.86, "CLOCK": 21.45, "S3FIFO": 27.81, "SIEVE": 27.38, "LRU": 21.01, "TinyClock": 27.71}},
 		{"every key twice, a third of capacity apart", func(i uint32) uint32 {
 			const apart = capacity / 3
 			return i/(2*apart)*apart + i%apart
-		}, map[string]float64{"FIFO": 49.95, "CLOCK": 49.81, "S3FIFO": 49.95, "LRU": 49.95, "TinyClock": 49.83}},
+		}, map[string]float64{"FIFO": 49.95, "CLOCK": 49.81, "S3FIFO": 49.95, "SIEVE": 0.5, "LRU": 49.95, "TinyClock": 49.83}},
 	}
 	for _, sequence := range sequences {
 		keys := make([]uint32, requests)

@@ -59,7 +59,7 @@ func (r *s3fifo) Reweigh(uint32, int64) {}
 // the lock may have been released and other keys admitted.
 func (r *s3fifo) Insert(slot uint32, _ int64) {
 	queue := smallQueue
-	if r.ghosts.take(r.slots.Hash(slot)) >= 0 {
+	if r.ghosts.take(r.slots.Hash(slot), r.remembered()) >= 0 {
 		queue = mainQueue
 	}
 	r.insert(queue, slot)
@@ -92,7 +92,7 @@ func (r *s3fifo) Evict(incoming bool, keep uint32) uint32 {
 			r.toHead(mainQueue, slot)
 		default:
 			if queue == smallQueue && incoming {
-				r.ghosts.push(0, r.slots.Hash(slot), capacity*ghostTenths/10)
+				r.ghosts.push(0, r.slots.Hash(slot))
 			}
 			r.remove(slot)
 			return slot
@@ -117,6 +117,9 @@ func (r *s3fifo) Clear() {
 }
 
 func (r *s3fifo) All() iter.Seq[uint32] { return r.concat(smallQueue, mainQueue) }
+
+// remembered is how many keys the ghost is meant to remember now.
+func (r *s3fifo) remembered() int { return (r.held + 1) * ghostTenths / 10 }
 
 func (r *s3fifo) resizeGhost() { r.ghosts.resize(1, r.room.size*ghostTenths/10) }
 

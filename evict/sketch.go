@@ -11,9 +11,8 @@ import (
 // sketch estimates how often keys were asked for of late: a count-min sketch of
 // four rows of 4-bit counters, all of which are halved from time to time.
 //
-// The counters of a key are in one block, a cache line: 32 of each row. The
-// block is chosen by the key's hash modulo the number of blocks, the counters by
-// other bits of the hash.
+// The counters of a key are in one block, a cache line: 32 of each row. Bits of
+// the key's hash choose the block, others the counters in it.
 //
 //	block    word 0   word 1   word 2   word 3   word 4   word 5   word 6   word 7
 //	         |--- row 0 ---|   |--- row 1 ---|   |--- row 2 ---|   |--- row 3 ---|
@@ -25,15 +24,18 @@ import (
 //
 //   - Halving goes through the blocks in order. A block that is still to be
 //     halved is read as if it were; what is added to it counts for half.
-//   - Growing adds one block after the other, as linear hashing does: half of
-//     the keys of block i go to block i + p, p being the number of blocks that
-//     was last a power of two. It starts as a copy of block i, so that no key's
-//     estimate changes. A hash modulo 2p that is over the last block is taken
-//     modulo p.
+//   - Growing adds one block after the other, as linear hashing does. It goes by
+//     doublings of the number that the sketch began with, its base: in the one
+//     that starts at half blocks, half of the keys of block i go to block
+//     i + half. That starts as a copy of block i, so that no key's estimate
+//     changes. A key whose block is over the last one is half blocks before it.
 //   - Shrinking takes the last block away, into the one that it was split from,
 //     by keeping the larger of two counters: no estimate becomes smaller.
 //
-// Memory: 8 bytes for each entry of the power of two that holds them all.
+// A sketch that was made for a thirtieth of what it holds now, or for more, thus
+// has all its blocks used alike, though their number is no power of two.
+//
+// Memory: 16 bytes for each entry, up to 3 % more.
 //
 // Source: G. Cormode, S. Muthukrishnan, "An Improved Data Stream Summary: The
 // Count-Min Sketch and its Applications", 2005; G. Einziger, R. Friedman,
@@ -41,9 +43,13 @@ import (
 // halving; W. Litwin, "Linear Hashing", 1980, for the growth.
 type sketch struct {
 	blocks paged.Array[block]
+	base   uint32 // blocks at the start; there are never fewer
 	count  uint32 // blocks in use
-	target uint32 // blocks wanted, a power of two
-	half   uint32 // the power of two with half < count <= 2*half
+	target uint32 // blocks wanted
+	half   uint32 // the base doubled as often as half <= count allows
+	// splits are the bits that choose one of a base block's splits: 2*half/base
+	// is their number.
+	splits uint32
 	// halved blocks are done in the halving that is under way; all of them if
 	// it is over.
 	halved uint32
@@ -52,15 +58,15 @@ type sketch struct {
 }
 
 const (
-	sketchRows = 4
 	counterMax = 15
 	blockWords = 8
-	// entriesPerBlock makes 16 counters for each entry, 4 in each row.
-	entriesPerBlock = 8
+	// entriesPerBlock makes 32 counters for each entry, 8 in each row.
+	entriesPerBlock = 4
 	leastBlocks     = 2 // 64 counters in a row
+	mostBlocks      = 1 << 28
 	stepBlocks      = 32
 	// periodFactor entries' additions lead to a halving.
-	periodFactor = 20
+	periodFactor = 30
 	leastPeriod  = 32
 	// lowCounterBits are all bits of a word but the highest of each counter.
 	lowCounterBits = 0x7777777777777777
@@ -68,31 +74,53 @@ const (
 
 type block [blockWords]uint64
 
-func newSketch() sketch {
+// newSketch makes a sketch that is to hold so many entries. What it has at first
+// is the base, under 64 blocks, and it grows to the rest over the next additions.
+func newSketch(entries int) sketch {
+	base := blocksFor(entries)
+	for base >= maxBase {
+		base /= 2
+	}
 	s := sketch{
 		blocks: paged.New[block](),
-		count:  leastBlocks,
-		target: leastBlocks,
-		half:   leastBlocks / 2,
-		halved: leastBlocks,
-		period: leastPeriod,
+		base:   base,
+		count:  base,
+		half:   base,
+		halved: base,
+		splits: 1,
 	}
-	s.blocks.Grow(leastBlocks - 1)
+	s.resize(entries)
+	s.blocks.GrowWithin(base-1, s.target)
 	return s
+}
+
+const maxBase = 64
+
+// blocksFor returns how many blocks so many entries want: a number under maxBase
+// that was doubled, at most one thirty-second more than needed.
+func blocksFor(entries int) uint32 {
+	n := uint64(max(entries, 0)+entriesPerBlock-1) / entriesPerBlock
+	n = min(max(n, leastBlocks), mostBlocks)
+	unit := uint64(1)
+	for n > unit*(maxBase-1) {
+		unit *= 2
+	}
+	return uint32((n + unit - 1) / unit * unit)
 }
 
 // resize makes the sketch one for so many entries, over the next additions. If
 // it is to be smaller, the next halving stays as far away as it was in proportion:
-// to catch up with several would forget everything.
+// to catch up with several would forget everything. If it is to be smaller than
+// its base it starts anew.
 func (s *sketch) resize(entries int) {
 	period := max(leastPeriod, periodFactor*entries)
 	if period < s.period {
 		s.added = int(float64(s.added) / float64(s.period) * float64(period))
 	}
 	s.period = period
-	s.target = leastBlocks
-	for int64(s.target)*entriesPerBlock < int64(entries) && s.target < 1<<31 {
-		s.target *= 2
+	s.target = blocksFor(entries)
+	if s.target < s.base {
+		*s = newSketch(entries)
 	}
 }
 
@@ -102,7 +130,7 @@ func (s *sketch) entries() int { return int(s.target) * entriesPerBlock }
 // cell is where the counters of a key are.
 type cell struct {
 	block uint32
-	bits  uint32 // 5 bits for each row: the number of the counter
+	bits  uint32 // 5 for each row: the number of the counter
 }
 
 // locate returns the cell of a hash. The hashes of one shard may have bits in
@@ -111,17 +139,20 @@ func (s *sketch) locate(hash uint32) cell {
 	x := uint64(hash) * 0x9E3779B97F4A7C15
 	x ^= x >> 32
 	x *= 0xD6E8FEB86659FD93
-	number := uint32(x>>32) & (2*s.half - 1)
+	x ^= x >> 32
+	// No bit has two uses: 16 choose one of base blocks, 28 one of its splits, 20
+	// the counters.
+	number := uint32(x>>48*uint64(s.base)>>16) + s.base*(uint32(x>>20)&s.splits)
 	if number >= s.count {
-		number &= s.half - 1
+		number -= s.half
 	}
-	return cell{number, uint32(x) >> 12}
+	return cell{number, uint32(x)}
 }
 
-// counter returns the word of a row's counter and the counter's first bit.
-func (c cell) counter(row uint32) (word, shift uint32) {
-	number := c.bits >> (5 * row & 31)
-	return 2*row + number>>4&1, 4 * (number & 15)
+// row returns the word of a row's counter and the counter's first bit.
+func (c cell) row(row uint32) (word, shift uint32) {
+	number := c.bits >> (5 * row)
+	return 2*row + number>>4&1, number & 15 * 4
 }
 
 // estimate returns a key's count, 0 to 15: at least what is left of its
@@ -129,11 +160,12 @@ func (c cell) counter(row uint32) (word, shift uint32) {
 func (s *sketch) estimate(hash uint32) uint32 {
 	c := s.locate(hash)
 	b := s.blocks.At(c.block)
-	least := uint64(counterMax)
-	for row := range uint32(sketchRows) {
-		word, shift := c.counter(row)
-		least = min(least, b[word&(blockWords-1)]>>(shift&63)&counterMax)
-	}
+	// Written out for each row, so that the compiler knows all indices.
+	w0, s0 := c.row(0)
+	w1, s1 := c.row(1)
+	w2, s2 := c.row(2)
+	w3, s3 := c.row(3)
+	least := min(b[w0]>>s0&counterMax, b[w1]>>s1&counterMax, b[w2]>>s2&counterMax, b[w3]>>s3&counterMax)
 	if c.block >= s.halved {
 		least /= 2
 	}
@@ -144,18 +176,28 @@ func (s *sketch) estimate(hash uint32) uint32 {
 func (s *sketch) add(hash uint32) {
 	c := s.locate(hash)
 	b := s.blocks.At(c.block)
-	raised := false
-	for row := range uint32(sketchRows) {
-		word, shift := c.counter(row)
-		if w := &b[word&(blockWords-1)]; *w>>(shift&63)&counterMax < counterMax {
-			*w += 1 << (shift & 63)
-			raised = true
-		}
+	w0, s0 := c.row(0)
+	w1, s1 := c.row(1)
+	w2, s2 := c.row(2)
+	w3, s3 := c.row(3)
+	one0, one1, one2, one3 := raise(b[w0]>>s0), raise(b[w1]>>s1), raise(b[w2]>>s2), raise(b[w3]>>s3)
+	b[w0] += one0 << s0
+	b[w1] += one1 << s1
+	b[w2] += one2 << s2
+	b[w3] += one3 << s3
+	s.added += int(one0 | one1 | one2 | one3)
+	if s.added >= s.period || s.halved < s.count || s.count != s.target {
+		s.step()
 	}
-	if raised {
-		s.added++
+}
+
+// raise returns what to add to the lowest counter of a word: 1 unless it is at its
+// largest.
+func raise(word uint64) uint64 {
+	if word&counterMax < counterMax {
+		return 1
 	}
-	s.step()
+	return 0
 }
 
 // step does a bounded part of what is to be done. The number of blocks stays the
@@ -190,24 +232,26 @@ func (s *sketch) step() {
 
 // split gives half of a block's keys a block of their own.
 func (s *sketch) split() {
-	if s.count == 2*s.half {
-		s.half *= 2
-	}
-	s.blocks.Grow(s.count)
+	s.blocks.GrowWithin(s.count, s.target)
 	*s.blocks.At(s.count) = *s.blocks.At(s.count - s.half)
 	s.count++
 	s.halved = s.count
+	if s.count == 2*s.half {
+		s.half *= 2
+		s.splits = 2*s.splits + 1
+	}
 }
 
 // merge is split undone, as far as that is possible.
 func (s *sketch) merge() {
+	if s.count == s.half {
+		s.half /= 2
+		s.splits /= 2
+	}
 	s.count--
 	from, to := s.blocks.At(s.count), s.blocks.At(s.count-s.half)
 	for i := range to {
 		to[i] = largerCounters(to[i], from[i])
-	}
-	if s.count == s.half {
-		s.half /= 2
 	}
 	s.halved = s.count
 }
@@ -223,11 +267,11 @@ func largerCounters(a, b uint64) uint64 {
 
 // validate checks the numbers of blocks and of additions.
 func (s *sketch) validate() error {
-	if s.half&(s.half-1) != 0 || s.count <= s.half || s.count > 2*s.half || s.count < leastBlocks {
-		return fmt.Errorf("sketch: %d blocks do not go with a half of %d", s.count, s.half)
+	if s.count < s.half || s.count >= 2*s.half || s.half != s.base*((s.splits+1)/2) {
+		return fmt.Errorf("sketch: %d blocks do not go with a half of %d, a base of %d and splits of %#x", s.count, s.half, s.base, s.splits)
 	}
-	if s.target&(s.target-1) != 0 || s.target < leastBlocks {
-		return fmt.Errorf("sketch: %d blocks are wanted", s.target)
+	if s.base < leastBlocks || s.base >= maxBase || s.target < s.base {
+		return fmt.Errorf("sketch: %d blocks are wanted, of a base of %d", s.target, s.base)
 	}
 	if int(s.count) > s.blocks.Len() {
 		return fmt.Errorf("sketch: %d blocks, there is memory for %d", s.count, s.blocks.Len())

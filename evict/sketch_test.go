@@ -12,8 +12,7 @@ import (
 
 // sized makes a sketch for so many entries at once.
 func sized(entries int) sketch {
-	s := newSketch()
-	s.resize(entries)
+	s := newSketch(entries)
 	for s.count != s.target {
 		s.step()
 	}
@@ -29,7 +28,7 @@ func TestSketchCountsLikeArraysOfCounters(t *testing.T) {
 		of := func(hash uint32) (list [4]counter) {
 			c := s.locate(hash)
 			for row := range uint32(4) {
-				word, shift := c.counter(row)
+				word, shift := c.row(row)
 				list[row] = counter{c.block, row, word, shift}
 				require.Equal(t, row, word/2, "every row has words of its own")
 				require.Less(t, c.block, s.count)
@@ -57,7 +56,7 @@ func TestSketchCountsLikeArraysOfCounters(t *testing.T) {
 			if before < 15 {
 				added++
 			}
-			if added == max(32, 20*entries) {
+			if added == max(32, 30*entries) {
 				halvings++
 				added /= 2
 				for c := range counters {
@@ -86,7 +85,7 @@ func TestSketchKeepsEstimatesWhileItGrows(t *testing.T) {
 		require.NoError(t, s.validate())
 		require.Equal(t, before, estimates(&s, 500))
 	}
-	require.EqualValues(t, 1<<17/8, s.count)
+	require.EqualValues(t, 49*512, s.count, "25,000 blocks and at most a thirty-second more")
 }
 
 func TestSketchForgetsNothingWhileItShrinks(t *testing.T) {
@@ -106,7 +105,7 @@ func TestSketchForgetsNothingWhileItShrinks(t *testing.T) {
 			require.GreaterOrEqual(t, e, before[key])
 		}
 	}
-	require.EqualValues(t, 1024/8, s.count)
+	require.EqualValues(t, 44*4, s.count, "175 blocks and one more")
 	assert.Less(t, s.blocks.Len(), memory)
 }
 
@@ -144,7 +143,7 @@ func TestSketchHalvesAndResizesInTurn(t *testing.T) {
 	s.add(7)
 	s.add(7)
 	s.added = s.period
-	s.resize(100)
+	s.resize(700)
 	require.Equal(t, s.period, s.added, "due in proportion")
 	s.step()
 	require.Less(t, s.halved, s.count)
@@ -152,8 +151,36 @@ func TestSketchHalvesAndResizesInTurn(t *testing.T) {
 		s.step()
 		require.NoError(t, s.validate())
 	}
-	require.EqualValues(t, 128/8, s.count)
+	require.EqualValues(t, 44*4, s.count)
 	require.EqualValues(t, 1, s.estimate(7))
+}
+
+// A sketch that is to be smaller than its base has nothing to keep: it was made
+// for more than sixteen times as much.
+func TestSketchStartsAnewBelowItsBase(t *testing.T) {
+	s := sized(5000)
+	s.add(7)
+	require.EqualValues(t, 40, s.base)
+	s.resize(150)
+	require.EqualValues(t, 38, s.base)
+	require.Zero(t, s.estimate(7))
+	require.NoError(t, s.validate())
+}
+
+// A sketch made for a number of entries has all its blocks used alike, whatever
+// the number is.
+func TestSketchUsesAllBlocksAlike(t *testing.T) {
+	for _, entries := range []int{100, 700, 1000, 5000} {
+		s := sized(entries)
+		const keys = 1000
+		hits := make([]int, s.count)
+		for key := range s.count * keys {
+			hits[s.locate(mix32(key)).block]++
+		}
+		for block, n := range hits {
+			require.InDelta(t, keys, n, 200, "block %d of %d", block, s.count)
+		}
+	}
 }
 
 func TestLargerCounters(t *testing.T) {

@@ -73,13 +73,13 @@ func TestValidateSeesWhatIsBroken(t *testing.T) {
 		t.Run("S3FIFO/"+b.name, func(t *testing.T) {
 			ring, _ := lived(S3FIFO)
 			validate(t, ring)
-			b.do(&ring.(*s3fifo).ghosts, 0)
+			b.do(&ring.(*s3fifo).ghosts)
 			require.ErrorContains(t, ring.(Validator).Validate(), b.says)
 		})
 		t.Run("TinyClock/"+b.name, func(t *testing.T) {
 			ring, _ := lived(TinyClock)
 			validate(t, ring)
-			b.do(&ring.(*tinyClock).ghosts, evicted)
+			b.do(&ring.(*tinyClock).ghosts)
 			require.ErrorContains(t, ring.(Validator).Validate(), b.says)
 		})
 	}
@@ -90,8 +90,25 @@ func TestValidateSeesWhatIsBroken(t *testing.T) {
 		require.ErrorContains(t, r.Validate(), "not used")
 	})
 
+	for _, b := range []breaks[*sieve]{
+		{"a queue too many", func(r *sieve, _ *fakeSlots) { r.toHead(queues-1, r.tail(r.ahead)) }, "not used"},
+		{"no queue ahead", func(r *sieve, _ *fakeSlots) { r.ahead = 0 }, "the queue ahead"},
+		{"a hand that did not turn back", func(r *sieve, _ *fakeSlots) {
+			for r.size(r.ahead) > 0 {
+				r.toHead(r.passed(), r.tail(r.ahead))
+			}
+		}, "nothing is ahead"},
+	} {
+		t.Run("SIEVE/"+b.name, func(t *testing.T) {
+			ring, slots := lived(SIEVE)
+			validate(t, ring)
+			b.do(ring.(*sieve), slots)
+			require.ErrorContains(t, ring.(Validator).Validate(), b.says)
+		})
+	}
+
 	for _, b := range []breaks[*tinyClock]{
-		{"the share too large", func(r *tinyClock, _ *fakeSlots) { r.share = 0.81 }, "share"},
+		{"the share too large", func(r *tinyClock, _ *fakeSlots) { r.share = 0.96 }, "share"},
 		{"the share too small", func(r *tinyClock, _ *fakeSlots) { r.share = 0.009 }, "share"},
 		{"a queue's weight", func(r *tinyClock, _ *fakeSlots) { r.extras[windowQueue]++ }, "weights"},
 		{"an entry's weight", func(r *tinyClock, _ *fakeSlots) {
@@ -104,12 +121,14 @@ func TestValidateSeesWhatIsBroken(t *testing.T) {
 		}, "not held"},
 		{"a mark over the limit", func(_ *tinyClock, slots *fakeSlots) { slots.marks[9] = 2 }, "mark"},
 		{"blocks and half", func(r *tinyClock, _ *fakeSlots) { r.sketch.half *= 2 }, "half"},
-		{"half no power of two", func(r *tinyClock, _ *fakeSlots) { r.sketch.half-- }, "half"},
+		{"half no doubled base", func(r *tinyClock, _ *fakeSlots) { r.sketch.half-- }, "half"},
 		{"no blocks", func(r *tinyClock, _ *fakeSlots) { r.sketch.count = 0 }, "half"},
-		{"wanted blocks", func(r *tinyClock, _ *fakeSlots) { r.sketch.target = 3 }, "wanted"},
+		{"a base over the most", func(r *tinyClock, _ *fakeSlots) {
+			r.sketch.base, r.sketch.half, r.sketch.count, r.sketch.splits = 64, 64, 64, 1
+		}, "wanted"},
 		{"no wanted blocks", func(r *tinyClock, _ *fakeSlots) { r.sketch.target = 0 }, "wanted"},
 		{"more blocks than memory", func(r *tinyClock, _ *fakeSlots) {
-			r.sketch.count, r.sketch.half = 4096, 2048
+			r.sketch.count, r.sketch.half, r.sketch.splits = 4096*r.sketch.base, 4096*r.sketch.base, 1<<13-1
 		}, "memory"},
 		{"halved blocks", func(r *tinyClock, _ *fakeSlots) { r.sketch.halved++ }, "halved"},
 		{"additions", func(r *tinyClock, _ *fakeSlots) { r.sketch.added = -1 }, "additions"},
@@ -128,6 +147,8 @@ func listsOf(ring Ring) *lists {
 	case *fifo:
 		return &r.lists
 	case *clock:
+		return &r.lists
+	case *sieve:
 		return &r.lists
 	case *lru:
 		return &r.lists
@@ -178,50 +199,29 @@ func listsBreaks() []listsBreak {
 
 type ghostsBreak struct {
 	name string
-	do   func(g *ghosts, fifo int)
+	do   func(g *ghosts)
 	says string
 }
 
 func ghostsBreaks() []ghostsBreak {
-	// oldest returns the place and the key of the oldest fingerprint.
-	oldest := func(g *ghosts, fifo int) (place, key uint32) {
-		for step := uint32(0); key == 0; step++ {
-			place = uint32(fifo)*g.span + (g.fifos[fifo].first+step)%g.span
-			key = g.places.get(place)
+	// counted returns an element that is in its FIFO's count.
+	counted := func(g *ghosts) *uint32 {
+		for _, page := range g.pages {
+			for i := range page {
+				for j, element := range page[i] {
+					if element != 0 && (g.fifos[element>>stampBits&1].now-element)&stampMask < ghostTicks {
+						return &page[i][j]
+					}
+				}
+			}
 		}
-		return place, key
+		panic("nothing is remembered")
 	}
 	return []ghostsBreak{
-		{"a ghost's count", func(g *ghosts, fifo int) { g.fifos[fifo].live++ }, "recorded"},
-		{"a fingerprint that was lost", func(g *ghosts, fifo int) {
-			place, _ := oldest(g, fifo)
-			g.places.set(place, 0)
-		}, "unused place"},
-		{"another fingerprint", func(g *ghosts, fifo int) {
-			place, key := oldest(g, fifo)
-			g.places.set(place, key^0x5555)
-		}, "does not say so"},
-		{"an index element that was lost", func(g *ghosts, fifo int) {
-			_, key := oldest(g, fifo)
-			at, _ := g.find(key)
-			g.index.set(at, 0)
-		}, "does not say so"},
-		{"an index element of nothing", func(g *ghosts, _ int) {
-			at := uint32(0)
-			for g.index.get(at) != 0 {
-				at++
-			}
-			g.index.set(at, 1<<g.placeBits-1)
-		}, "unused place"},
-		{"an index element too many", func(g *ghosts, fifo int) {
-			place, _ := oldest(g, fifo)
-			at := uint32(0)
-			for g.index.get(at) != 0 || g.index.get(g.after(at)) != 0 {
-				at++
-			}
-			g.index.set(at, place+1)
-		}, "index elements"},
-		{"a place beyond those in use", func(g *ghosts, fifo int) { g.fifos[fifo].used = 1 }, "not in use"},
-		{"too many places", func(g *ghosts, fifo int) { g.fifos[fifo].used = g.span + 1 }, "places in use"},
+		{"a ghost's count", func(g *ghosts) { g.fifos[0].live[3]++ }, "recorded"},
+		{"a fingerprint that was lost", func(g *ghosts) { *counted(g) = 0 }, "recorded"},
+		{"a fingerprint without a tag", func(g *ghosts) { *counted(g) = 1 }, "without a tag"},
+		{"a ghost's clock", func(g *ghosts) { g.fifos[1].now = stampMask + 1 }, "tick"},
+		{"a page", func(g *ghosts) { g.pages[0] = make([]ghostBucket, len(g.pages[0])+1) }, "buckets"},
 	}
 }

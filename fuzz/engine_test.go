@@ -35,7 +35,7 @@ func FuzzEngine(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26})
 	f.Add([]byte("\x01\x02\x01\x01\x00zzzzyyyyxxxxwwwwvvvvuuuuttttssssrrrrqqqqppppoooonnnnmmmmllllkkkkjjjjiiiihhhhggggffffeeee"))
 	f.Add([]byte("\x04\x01\x05\x01\x02ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh"))
-	policies := []evict.Policy{evict.TinyClock, evict.LRU, evict.CLOCK, evict.FIFO, evict.S3FIFO}
+	policies := []evict.Policy{evict.TinyClock, evict.LRU, evict.CLOCK, evict.FIFO, evict.S3FIFO, evict.SIEVE}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		source := bytes(data)
 		config := model.Config{
