@@ -47,8 +47,8 @@ type sketch struct {
 	count  uint32 // blocks in use
 	target uint32 // blocks wanted
 	half   uint32 // the base doubled as often as half <= count allows
-	// splits are the bits that choose one of a base block's splits: 2*half/base
-	// is their number.
+	// splits are the bits that choose one of a base block's splits: as many as
+	// half/base has, and one more while count is over half.
 	splits uint32
 	// halved blocks are done in the halving that is under way; all of them if
 	// it is over.
@@ -87,7 +87,6 @@ func newSketch(entries int) sketch {
 		count:  base,
 		half:   base,
 		halved: base,
-		splits: 1,
 	}
 	s.resize(entries)
 	s.blocks.GrowWithin(base-1, s.target)
@@ -233,12 +232,14 @@ func (s *sketch) step() {
 // split gives half of a block's keys a block of their own.
 func (s *sketch) split() {
 	s.blocks.GrowWithin(s.count, s.target)
+	if s.count == s.half {
+		s.splits = 2*s.splits + 1
+	}
 	*s.blocks.At(s.count) = *s.blocks.At(s.count - s.half)
 	s.count++
 	s.halved = s.count
 	if s.count == 2*s.half {
 		s.half *= 2
-		s.splits = 2*s.splits + 1
 	}
 }
 
@@ -246,12 +247,14 @@ func (s *sketch) split() {
 func (s *sketch) merge() {
 	if s.count == s.half {
 		s.half /= 2
-		s.splits /= 2
 	}
 	s.count--
 	from, to := s.blocks.At(s.count), s.blocks.At(s.count-s.half)
 	for i := range to {
 		to[i] = largerCounters(to[i], from[i])
+	}
+	if s.count == s.half {
+		s.splits /= 2
 	}
 	s.halved = s.count
 }
@@ -267,7 +270,11 @@ func largerCounters(a, b uint64) uint64 {
 
 // validate checks the numbers of blocks and of additions.
 func (s *sketch) validate() error {
-	if s.count < s.half || s.count >= 2*s.half || s.half != s.base*((s.splits+1)/2) {
+	bits := s.half / s.base
+	if s.count > s.half {
+		bits *= 2
+	}
+	if s.count < s.half || s.count >= 2*s.half || s.half%s.base != 0 || bits&(bits-1) != 0 || s.splits != bits-1 {
 		return fmt.Errorf("sketch: %d blocks do not go with a half of %d, a base of %d and splits of %#x", s.count, s.half, s.base, s.splits)
 	}
 	if s.base < leastBlocks || s.base >= maxBase || s.target < s.base {

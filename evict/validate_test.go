@@ -124,11 +124,11 @@ func TestValidateSeesWhatIsBroken(t *testing.T) {
 		{"half no doubled base", func(r *tinyClock, _ *fakeSlots) { r.sketch.half-- }, "half"},
 		{"no blocks", func(r *tinyClock, _ *fakeSlots) { r.sketch.count = 0 }, "half"},
 		{"a base over the most", func(r *tinyClock, _ *fakeSlots) {
-			r.sketch.base, r.sketch.half, r.sketch.count, r.sketch.splits = 64, 64, 64, 1
+			r.sketch.base, r.sketch.half, r.sketch.count, r.sketch.splits = 64, 64, 64, 0
 		}, "wanted"},
 		{"no wanted blocks", func(r *tinyClock, _ *fakeSlots) { r.sketch.target = 0 }, "wanted"},
 		{"more blocks than memory", func(r *tinyClock, _ *fakeSlots) {
-			r.sketch.count, r.sketch.half, r.sketch.splits = 4096*r.sketch.base, 4096*r.sketch.base, 1<<13-1
+			r.sketch.count, r.sketch.half, r.sketch.splits = 4096*r.sketch.base, 4096*r.sketch.base, 4095
 		}, "memory"},
 		{"halved blocks", func(r *tinyClock, _ *fakeSlots) { r.sketch.halved++ }, "halved"},
 		{"additions", func(r *tinyClock, _ *fakeSlots) { r.sketch.added = -1 }, "additions"},
