@@ -22,7 +22,8 @@ type entry struct {
 // first, searched from the start.
 type model interface {
 	hit(e *entry)
-	admit(hash uint32)
+	admit(hash uint32, weight int64)
+	reweigh(e *entry)
 	insert(e *entry)
 	evict(incoming bool, keep uint32) *entry // nil: none
 	remove(e *entry)
@@ -49,13 +50,14 @@ type fifoModel struct{ queue []*entry }
 
 func newFIFOModel(int) model { return &fifoModel{} }
 
-func (m *fifoModel) hit(*entry)      {}
-func (m *fifoModel) admit(uint32)    {}
-func (m *fifoModel) insert(e *entry) { m.queue = append(m.queue, e) }
-func (m *fifoModel) remove(e *entry) { m.queue = without(m.queue, e) }
-func (m *fifoModel) resize(int)      {}
-func (m *fifoModel) clear()          { m.queue = nil }
-func (m *fifoModel) all() []*entry   { return m.queue }
+func (m *fifoModel) hit(*entry)          {}
+func (m *fifoModel) admit(uint32, int64) {}
+func (m *fifoModel) reweigh(*entry)      {}
+func (m *fifoModel) insert(e *entry)     { m.queue = append(m.queue, e) }
+func (m *fifoModel) remove(e *entry)     { m.queue = without(m.queue, e) }
+func (m *fifoModel) resize(int)          {}
+func (m *fifoModel) clear()              { m.queue = nil }
+func (m *fifoModel) all() []*entry       { return m.queue }
 
 func (m *fifoModel) evict(_ bool, keep uint32) *entry {
 	e := first(m.queue, keep)
@@ -137,8 +139,9 @@ func newS3FIFOModel(capacity int) model {
 	return m
 }
 
-func (m *s3fifoModel) hit(*entry)   {}
-func (m *s3fifoModel) admit(uint32) {}
+func (m *s3fifoModel) hit(*entry)          {}
+func (m *s3fifoModel) admit(uint32, int64) {}
+func (m *s3fifoModel) reweigh(*entry)      {}
 
 func (m *s3fifoModel) insert(e *entry) {
 	if m.ghosts.take(e.hash, (len(m.small)+len(m.main)+1)*9/10) >= 0 {
@@ -207,6 +210,8 @@ type tinyClockModel struct {
 	steps                        int
 	full                         bool
 	once                         int // candidates asked for once
+	incoming                     int64
+	weighted                     bool
 }
 
 func newTinyClockModel(capacity int) model {
@@ -233,7 +238,10 @@ func (m *tinyClockModel) sizes() (window, protected, mean int64) {
 	return window, int64(protectedShare * float64(total-window)), mean
 }
 
-func (m *tinyClockModel) admit(hash uint32) {
+func (m *tinyClockModel) reweigh(e *entry) { m.weighted = m.weighted || e.weight != 1 }
+
+func (m *tinyClockModel) admit(hash uint32, weight int64) {
+	m.incoming = weight
 	n := len(m.all())
 	switch m.ghosts.take(hash, n/4) {
 	case 0:
@@ -247,6 +255,7 @@ func (m *tinyClockModel) admit(hash uint32) {
 }
 
 func (m *tinyClockModel) insert(e *entry) {
+	m.reweigh(e)
 	m.window = append(m.window, e)
 	m.fit()
 	window, _, _ := m.sizes()
@@ -259,9 +268,9 @@ func (m *tinyClockModel) insert(e *entry) {
 
 func (m *tinyClockModel) evict(incoming bool, keep uint32) *entry {
 	m.steps = 64
-	window, _, mean := m.sizes()
+	window, _, _ := m.sizes()
 	m.full = m.full || incoming
-	if c := first(m.window, keep); c != nil && incoming && weightOf(m.window)+mean > window {
+	if c := first(m.window, keep); c != nil && incoming && weightOf(m.window)+m.incoming > window {
 		if c.mark > 0 { // one more round
 			m.flush(c)
 			m.window = append(without(m.window, c), c)
@@ -269,7 +278,7 @@ func (m *tinyClockModel) evict(incoming bool, keep uint32) *entry {
 			m.flush(c)
 		}
 		count := m.sketch.estimate(c.hash)
-		if count <= 1 {
+		if count <= 1 && !m.weighted {
 			if m.once++; m.once%4 != 0 {
 				return m.forget(0, c)
 			}
@@ -300,7 +309,7 @@ func (m *tinyClockModel) evict(incoming bool, keep uint32) *entry {
 
 func (m *tinyClockModel) wins(c, v *entry, a uint32) bool {
 	b := m.sketch.estimate(v.hash)
-	if b >= 3 && m.share <= 0.1 {
+	if b >= 2 && m.share <= 0.1 {
 		b++
 	}
 	return int64(a)*v.weight > int64(b)*c.weight
@@ -459,6 +468,7 @@ func (m *match) step(next choose) {
 		if e := m.any(next); e != nil && m.weighted {
 			e.weight = int64(next(20))
 			m.ring.Reweigh(e.slot, e.weight)
+			m.model.reweigh(e)
 		}
 	case op < 998:
 		m.capacity = 1 + next(matchCapacity)
@@ -503,16 +513,17 @@ func (m *match) use(next choose) {
 		}
 	}
 	hash := m.hash(key)
-	m.ring.Admit(hash, 1)
-	m.model.admit(hash)
+	weight := int64(1)
+	if m.weighted {
+		weight = int64(next(20))
+	}
+	m.ring.Admit(hash, weight)
+	m.model.admit(hash, weight)
 	for len(m.entries) >= m.capacity {
 		m.evict(true, None)
 	}
-	e := &entry{key: key, slot: m.free[len(m.free)-1], hash: hash, weight: 1}
+	e := &entry{key: key, slot: m.free[len(m.free)-1], hash: hash, weight: weight}
 	m.free = m.free[:len(m.free)-1]
-	if m.weighted {
-		e.weight = int64(next(20))
-	}
 	m.slots.hashes[e.slot], m.slots.marks[e.slot] = hash, 0
 	m.entries = append(m.entries, e)
 	m.ring.Insert(e.slot, e.weight)

@@ -14,9 +14,10 @@ import (
 // nothing. It is for workloads that are not known beforehand: it keeps up with
 // LRU where recency is all, and resists scans and loops.
 //
-//   - A new entry enters the window, a FIFO. The one that leaves the window meets
-//     the victim of the main part; the one that was asked for more often of late,
-//     for its weight, stays. On a tie the victim does.
+//   - A new entry enters the window, a FIFO; one that was hit there may go through
+//     it once more. The one that leaves the window meets the victim of the main
+//     part; the one that was asked for more often of late, for its weight, stays.
+//     On a tie the victim does.
 //   - The main part is probation, a FIFO, and protected, a CLOCK of four fifths
 //     of main. An entry whose bit is set at the end of probation goes on to
 //     protected; what protected has too much of goes back to probation.
@@ -25,7 +26,7 @@ import (
 //   - Two ghosts remember the keys of those refused at the window's end and those
 //     evicted from main, a quarter as many each as there are entries. A key that
 //     comes back from the first makes the window's share larger, from the second
-//     smaller, within 1 and 80 % of the entries' weight, from 10 % on.
+//     smaller, within 1 and 95 % of the entries' weight, from 10 % on.
 //
 // The order is that of each shard, and so are window, sketch and ghosts: shards
 // should have 64 entries at least. Evict and Insert pass over or move up to 64
@@ -33,8 +34,10 @@ import (
 // every other method is O(1).
 //
 // Memory: 8 bytes for each entry, 8 more once one has a weight other than 1, and
-// for sketch and ghosts at most 24 for each entry of capacity, or 31 for each held
+// for sketch and ghosts at most 21 for each entry of capacity, or 41 for each held
 // if that is unknown, plus 1 KiB a shard. All of it grows with the entries held.
+//
+// What was tried, kept and left: docs/adr/0001-eviction.md.
 //
 // Source: G. Einziger, R. Friedman, B. Manes, "TinyLFU: A Highly Efficient Cache
 // Admission Policy", 2017, for window, sketch and contest; F. J. Corbató, 1968,
@@ -69,17 +72,19 @@ const (
 	evicted = 1 // were the victim
 )
 
-// The parameters were chosen on 16 recorded traces at five sizes each; the hit
-// ratio changes by less than 0.3 points if one of them is halved or doubled.
+// The parameters were chosen on 16 recorded traces at five sizes each, 75 points
+// in all. Beside each: the mean hit ratio, in points, that other values cost there.
 const (
-	startShare     = 0.10 // of the weight, for the window
-	leastShare     = 0.01
-	mostShare      = 0.95
-	protectedShare = 0.80 // of what the window leaves
-	ghostShare     = 4    // each ghost has so many-th of the entries
-	sureCount      = 3    // a victim asked for so often is given one more; see wins
-	walkovers      = 4    // of candidates asked for once, one in so many competes
-	newStart       = 2    // times the size is a large step; see resizeMemory
+	startShare     = 0.10 // of the weight, for the window; 0.05: nothing, 0.15: 0.03
+	leastShare     = 0.01 // 0.005 and 0.02: 0.01
+	mostShare      = 0.95 // 0.80: 0.05, 0.60: 0.14
+	protectedShare = 0.80 // of what the window leaves; 0.60: 0.08, 0.95: 0.10
+	// A ghost has so many-th of the entries. A tenth would gain 0.04, but a window
+	// of a tenth would then never learn of keys that come back after a third.
+	ghostShare = 4 // half the entries: 0.08
+	walkovers  = 4 // of candidates asked for once, one in so many competes; each: nothing, none: 0.04
+	sureCount  = 2 // a victim asked for so often is given one more; 3: 0.04, 4: 0.09, never: 0.17
+	newStart   = 2 // times the size is a large step; see resizeMemory
 )
 
 type tinyClock struct {
@@ -89,6 +94,7 @@ type tinyClock struct {
 	ghosts    ghosts
 	room      room
 	share     float64 // of the weight, for the window
+	incoming  int64   // the weight of the key last admitted
 	walkovers uint32  // counts candidates that were asked for once
 	steps     int     // left to the call that is under way
 	full      bool    // room was made for an entry since Clear
@@ -116,9 +122,10 @@ func (r *tinyClock) MaxMark() uint32 { return 1 }
 
 func (r *tinyClock) Hit(uint32) {}
 
-// Admit counts the miss and moves the window's share if a ghost knows the key:
+// Admit counts the miss, remembers the weight that is to come, and moves the window's share if a ghost knows the key:
 // by one entry, or by more if the ghost that was hit is the smaller one.
-func (r *tinyClock) Admit(hash uint32, _ int64) {
+func (r *tinyClock) Admit(hash uint32, weight int64) {
+	r.incoming = weight
 	limit := r.held / ghostShare
 	if fifo := r.ghosts.take(hash, limit); fifo >= 0 {
 		of := float64(r.ghosts.size(uint32(fifo), limit) + 1)
@@ -151,16 +158,16 @@ func (r *tinyClock) Insert(slot uint32, weight int64) {
 
 func (r *tinyClock) Reweigh(slot uint32, weight int64) { r.weigh(slot, weight) }
 
-// Evict decides as if the incoming entry, of mean weight, were at the window's
-// head already: the entry that leaves the window to let it in has to win against
-// main's victim. If the window is entitled to the room, main gives it. Where
-// nothing comes in main gives the room too, and no key is remembered.
+// Evict decides as if the incoming entry were at the window's head already: the
+// entry that leaves the window to let it in has to win against main's victim. If
+// the window is entitled to the room, main gives it. Where nothing comes in main
+// gives the room too, and no key is remembered.
 func (r *tinyClock) Evict(incoming bool, keep uint32) uint32 {
 	r.limit()
 	if incoming {
 		r.full = true
 		candidate := r.tailBut(windowQueue, keep)
-		if candidate != None && r.load(windowQueue)+r.mean > r.window {
+		if candidate != None && r.load(windowQueue)+r.incoming > r.window {
 			return r.contest(candidate, keep)
 		}
 	}
@@ -183,7 +190,8 @@ func (r *tinyClock) Evict(incoming bool, keep uint32) uint32 {
 // window stays there for another round, and the next one competes: one at a time,
 // as that is all that keeping up with LRU takes. Of the candidates that were asked
 // for only once, which next to never win, three in four lose without a look at
-// main, which spares a fifth of the work of a miss.
+// main, which spares part of the work of a miss; not where weights differ, since
+// a light one may well win.
 func (r *tinyClock) contest(candidate, keep uint32) uint32 {
 	if r.flush(candidate) {
 		r.put(windowQueue, candidate)
@@ -192,10 +200,10 @@ func (r *tinyClock) contest(candidate, keep uint32) uint32 {
 	}
 	hash := r.slots.Hash(candidate)
 	count := r.sketch.estimate(hash)
-	if count <= 1 {
+	if count <= 1 && !r.weighted {
 		r.walkovers++
 	}
-	if count > 1 || r.walkovers%walkovers == 0 {
+	if count > 1 || r.weighted || r.walkovers%walkovers == 0 {
 		if victim := r.victim(keep); victim != None { // there is none in a cache of one entry
 			other := r.slots.Hash(victim)
 			if r.wins(candidate, victim, count, r.sketch.estimate(other)) {
