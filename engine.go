@@ -33,7 +33,8 @@ type Engine[K comparable, V any] struct {
 	serial lock.Mutex // protects the right to hold credit without a shard's lock; see steal
 }
 
-// New makes an engine. The error names every fault of the options at once.
+// New makes an engine. The error names every fault of the options at once, or what
+// is wrong with the rings that Options.Policy has made.
 func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
@@ -60,9 +61,6 @@ func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
 		}
 		return nil
 	}
-	if e.clock.manual != nil {
-		e.clock.manual.attach(e.clock.engine)
-	}
 	seen := make([]evict.Shard, n)
 	for i := range e.shards {
 		s := &e.shards[i]
@@ -76,11 +74,18 @@ func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
 		}
 		seen[i] = evict.Shard{Capacity: e.share(opts.MaxEntries), Slots: s}
 	}
-	for i, ring := range opts.Policy(seen) {
+	rings := opts.Policy(seen)
+	if err := checkRings(rings, n); err != nil {
+		return nil, err
+	}
+	for i, ring := range rings {
 		s := &e.shards[i]
 		s.ring = ring
 		s.maxMark = ring.MaxMark()
 		s.ordered, _ = ring.(evict.Ordered)
+	}
+	if e.clock.manual != nil {
+		e.clock.manual.attach(e.clock.engine)
 	}
 	return e, nil
 }

@@ -45,9 +45,16 @@ type Options[K comparable, V any] struct {
 
 	// Shards is the number of stripes, each with its own lock: rounded up to a
 	// power of two, at most 65,536. 0: chosen from GOMAXPROCS and MaxEntries,
-	// never so many that a shard would hold under 64 entries.
+	// never so many that a shard would hold under 64 entries. How many entries a
+	// MaxWeight is, New cannot know: if it is under about 500 for each
+	// processor and MaxEntries is 0, name the shards, since a policy that has few
+	// entries to choose from chooses worse.
 	Shards int
 	// Policy decides which entry goes when room is needed. nil: evict.TinyClock.
+	// New calls it once, with no lock held, and returns an error if it does not make
+	// one ring for each shard. The rings are called under their shards' locks. If one
+	// gives no victim, or not one it may give, the write that needs the room panics,
+	// with no lock held; the callers of a load get an error.
 	Policy evict.Policy
 
 	// OnRemove is told of every entry that is no longer held: once per entry
@@ -121,6 +128,31 @@ func (o *Options[K, V]) validate() error {
 		fault("Clock is a nil *ManualClock")
 	}
 	return errors.Join(faults...)
+}
+
+// checkRings returns the first thing that is wrong with the rings a policy has
+// made for so many shards.
+func checkRings(rings []evict.Ring, shards int) error {
+	if len(rings) != shards {
+		return fmt.Errorf("locmem: Options.Policy has made %d rings for %d shards: it must make one for each", len(rings), shards)
+	}
+	var first uint32
+	for i, ring := range rings {
+		if ring == nil {
+			return fmt.Errorf("locmem: Options.Policy has made no ring for shard %d: it is nil", i)
+		}
+		mark := ring.MaxMark()
+		if i == 0 {
+			first = mark
+		}
+		if mark > metaMark {
+			return fmt.Errorf("locmem: Options.Policy: the ring of shard %d has MaxMark %d: it must be 0 to %d", i, mark, metaMark)
+		}
+		if mark != first {
+			return fmt.Errorf("locmem: Options.Policy: the ring of shard %d has MaxMark %d, that of shard 0 has %d: it must be the same", i, mark, first)
+		}
+	}
+	return nil
 }
 
 // shardCount returns the number of shards, a power of two.

@@ -12,55 +12,60 @@ import (
 
 // Evict removes n entries, or all if there are fewer, as the policy chooses and
 // in proportion over the shards, and returns how many were removed. Expired ones
-// go first, as Expired. It takes the shards' locks in turn, for at most 64 removals each time.
+// go first, as Expired. It takes the shards' locks in turn, for at most 64 removals
+// each time, and panics as a write does if the policy gives no victim.
 func (e *Engine[K, V]) Evict(n int) int {
-	removed := e.evict(int64(n))
+	removed, fault := e.evict(int64(n))
 	e.deliverAll()
+	if fault != nil {
+		panic(fault.Error())
+	}
 	return int(removed)
 }
 
-// evict evicts n entries. What it queues is the caller's to deliver.
-func (e *Engine[K, V]) evict(n int64) (removed int64) {
+// evict evicts n entries. What it queues is the caller's to deliver. fault is what
+// the policy did wrong.
+func (e *Engine[K, V]) evict(n int64) (removed int64, fault error) {
 	n = min(n, e.entries.used())
-	for removed < n {
-		round := e.evictRound(n-removed, max(1, e.entries.used()))
+	for removed < n && fault == nil {
+		var round int64
+		round, fault = e.evictRound(n-removed, max(1, e.entries.used()))
 		if round == 0 {
 			break
 		}
 		removed += round
 	}
-	return removed
+	return removed, fault
 }
 
 // evictRound goes through the shards once and evicts n of the total entries, in
 // proportion, rounded up.
-func (e *Engine[K, V]) evictRound(n, total int64) (removed int64) {
+func (e *Engine[K, V]) evictRound(n, total int64) (removed int64, fault error) {
+	var w write[K, V] // which has the credit in hand
 	first := int(e.cursor.Add(1))
 	for i := 0; i < len(e.shards) && removed < n; i++ {
 		s := &e.shards[(first+i)&int(e.mask)]
 		if s.ordered != nil {
 			oldest := s.ordered.Oldest()
 			if oldest < 0 {
-				return removed
+				return removed, nil
 			}
 			s = &e.shards[oldest]
 		}
 		s.mu.Lock()
 		quota := min((n*int64(s.len)+total-1)/total, n-removed, maxRemovals)
-		var entries, weight int64
-		for ; entries < quota; entries++ {
-			v, cause := s.victim(false, evict.None)
-			if v == evict.None {
-				break
-			}
-			weight += s.drop(v, cause)
+		for w.entries < quota && s.evictFor(&w, false, evict.None) {
 		}
-		e.giveBack(entries, weight)
+		e.giveBack(w.entries, w.credit)
+		removed += w.entries
+		w.entries, w.credit = 0, 0
 		e.checkLocked(s)
 		s.mu.Unlock()
-		removed += entries
+		if w.fault != nil {
+			return removed, w.fault
+		}
 	}
-	return removed
+	return removed, nil
 }
 
 // ErrUnweighted is returned by Resize when it is asked for a limit of weight in
@@ -71,7 +76,8 @@ var ErrUnweighted = errors.New("locmem: Resize: a limit of weight needs an engin
 // MaxWeight; at least one is needed unless the engine is Unbounded. It evicts
 // what is too much before it returns: from then on the new limits hold, until
 // then the larger of old and new. Memory that a smaller limit leaves unused goes
-// back.It takes the shards' locks in turn, in bounded steps.
+// back. It takes the shards' locks in turn, in bounded steps. If the policy gives no
+// victim, that is the error, and more is held than the new limits allow.
 func (e *Engine[K, V]) Resize(maxEntries int, maxWeight int64) error {
 	var faults []error
 	if maxEntries < 0 {
@@ -95,22 +101,25 @@ func (e *Engine[K, V]) Resize(maxEntries int, maxWeight int64) error {
 	shrinks := limitOf(int64(maxEntries)) < e.entries.limit.Load() || limitOf(maxWeight) < e.weights.limit.Load()
 	e.entries.resize(limitOf(int64(maxEntries)))
 	e.weights.resize(limitOf(maxWeight))
-	e.fit(shrinks)
-	return nil
+	return e.fit(shrinks)
 }
 
-// fit brings the engine within its limits. A listener that ends the goroutine
-// does not end the work.
-func (e *Engine[K, V]) fit(shrinks bool) {
+// fit brings the engine within its limits, or returns what the policy did wrong. A
+// listener that ends the goroutine does not end the work.
+func (e *Engine[K, V]) fit(shrinks bool) error {
 	done := false
 	defer func() {
 		if !done {
-			lock.Go(func() { e.fit(shrinks) })
+			lock.Go(func() { _ = e.fit(shrinks) })
 		}
 	}()
 	for over := e.over(); over > 0; over = e.over() {
-		e.evictRound(over, max(1, e.entries.used()))
+		_, fault := e.evictRound(over, max(1, e.entries.used()))
 		e.deliverAll()
+		if fault != nil {
+			done = true
+			return fault
+		}
 	}
 	for i := range e.shards {
 		s := &e.shards[i]
@@ -126,6 +135,7 @@ func (e *Engine[K, V]) fit(shrinks bool) {
 		}
 	}
 	done = true
+	return nil
 }
 
 // over returns how many entries at least must go for the limits to hold. How

@@ -490,8 +490,9 @@ func (s *shard[K, V]) due(now int64, exact bool, budget *int) uint32 {
 }
 
 // victim chooses an entry to make room and makes the ring forget it: one that
-// has expired if there is one, else the policy's choice. It returns None if there
-// is none in this shard, or none whose turn it is in the engine's order.
+// has expired if there is one, else the policy's choice, which is not checked. It
+// returns None if there is none in this shard, or without a cause if it is not
+// this shard's turn in the engine's order.
 func (s *shard[K, V]) victim(incoming bool, keep uint32) (n uint32, cause Cause) {
 	if s.wheel != nil && s.clock.passed(s.next.Load()) {
 		budget := maxRemovals
@@ -504,7 +505,7 @@ func (s *shard[K, V]) victim(incoming bool, keep uint32) (n uint32, cause Cause)
 		return evict.None, 0
 	}
 	n = s.ring.Evict(incoming, keep)
-	if n != evict.None && s.dead(n, s.slots.At(n).meta.Load()) {
+	if n != evict.None && n <= s.top && s.dead(n, s.slots.At(n).meta.Load()) {
 		return n, Expired
 	}
 	return n, Evicted

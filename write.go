@@ -48,6 +48,7 @@ type write[K comparable, V any] struct {
 	wide            bool  // victims may have come from any shard
 	crowd           int64 // crowded: how many entries to evict
 	held            bool  // stored: the entry is held, and not gone at once
+	fault           error // broken: which rule the policy broke, and where
 }
 
 // outcome is what came of one round of a write.
@@ -61,6 +62,7 @@ const (
 	again                  // one hold was not enough; the shard has more to evict
 	starved                // the shard has nothing to evict: make room elsewhere
 	crowded                // too many entries for the write's limit
+	broken                 // the policy broke a rule of evict.Ring; see write.fault
 )
 
 // weigh returns the weight of a new entry. It may call the user's weigher.
@@ -142,8 +144,10 @@ func (e *Engine[K, V]) apply(s *shard[K, V], w *write[K, V]) outcome {
 }
 
 // carryOut is apply for a write that is admitted, which may have credit in hand.
+// What the policy did wrong is told when nothing is held any more: a load's
+// callers get it as their error, all others as a panic.
 func (e *Engine[K, V]) carryOut(s *shard[K, V], w *write[K, V]) outcome {
-	for crowds := 0; ; {
+	for crowds := 0; w.fault == nil; {
 		s.mu.Lock()
 		o := e.put(s, w)
 		e.checkLocked(s)
@@ -162,14 +166,21 @@ func (e *Engine[K, V]) carryOut(s *shard[K, V], w *write[K, V]) outcome {
 				w.limit = 0
 			}
 			w.wide = true
-			if e.evict(w.crowd) == 0 {
+			var evicted int64
+			if evicted, w.fault = e.evict(w.crowd); evicted == 0 {
 				lock.Yield()
 			}
+		case broken:
 		default:
 			e.settle(s, w)
 			return o
 		}
 	}
+	e.settle(s, w)
+	if w.flight == nil {
+		panic(w.fault.Error())
+	}
+	return broken
 }
 
 // settle ends a write: what is in hand goes back, and events are delivered.
@@ -184,7 +195,7 @@ func (e *Engine[K, V]) settle(s *shard[K, V], w *write[K, V]) {
 		e.serial.Unlock()
 	}
 	if w.flight != nil {
-		s.land(w.flight, nil) // before listeners, which may be slow
+		s.land(w.flight, w.fault) // before listeners, which may be slow
 	}
 	switch {
 	case w.wide:
@@ -363,13 +374,46 @@ func (e *Engine[K, V]) reserve(s *shard[K, V], w *write[K, V], entries, weight i
 		if removals == maxRemovals {
 			return again
 		}
-		n, cause := s.victim(entries > 0, keep)
-		if n == evict.None {
+		if !s.evictFor(w, entries > 0, keep) {
+			if w.fault != nil {
+				return broken
+			}
 			return starved
 		}
-		w.entries++
-		w.credit += s.drop(n, cause)
 	}
+}
+
+// evictFor brings what one victim leaves into the writer's hand. It returns false
+// if the shard has none to give, and also if the policy is at fault: a ring that
+// evicts nothing of what it holds would let the writer look for ever, and one
+// that evicts what is not there would spoil the shard. Called under the shard's
+// lock.
+func (s *shard[K, V]) evictFor(w *write[K, V], incoming bool, keep uint32) bool {
+	n, cause := s.victim(incoming, keep)
+	if n == evict.None {
+		others := s.len
+		if keep != evict.None {
+			others--
+		}
+		// Without a cause it is another shard's turn and the ring was not asked. The
+		// order may also have moved on while it was.
+		if others > 0 && cause == Evicted && (s.ordered == nil || s.ordered.Oldest() == s.id) {
+			w.fault = fmt.Errorf("locmem: the policy evicted nothing of %d entries in shard %d: "+
+				"Evict must return None only if nothing but keep is held", others, s.id)
+		}
+		return false
+	}
+	if n > s.top || s.slots.At(n).meta.Load()&metaHeld == 0 {
+		w.fault = fmt.Errorf("locmem: the policy evicted slot %d of shard %d, which is not held", n, s.id)
+		return false
+	}
+	w.entries++
+	w.credit += s.drop(n, cause)
+	if n == keep { // the ring has forgotten it, so it had to go
+		w.fault = fmt.Errorf("locmem: the policy evicted slot %d of shard %d, which Evict was told to keep", n, s.id)
+		return false
+	}
+	return true
 }
 
 // steal makes room in another shard for a writer whose own shard has nothing to
@@ -412,14 +456,10 @@ func (e *Engine[K, V]) steal(own *shard[K, V], w *write[K, V]) {
 		if s == own {
 			keep, _ = s.find(w.hash, w.key)
 		}
-		n, cause := s.victim(false, keep)
-		if n != evict.None {
-			w.entries++
-			w.credit += s.drop(n, cause)
-		}
+		evicted := s.evictFor(w, false, keep)
 		e.checkLocked(s)
 		s.mu.Unlock()
-		if n != evict.None {
+		if evicted || w.fault != nil {
 			return
 		}
 		if s.ordered != nil {

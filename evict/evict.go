@@ -38,8 +38,8 @@
 // # Which policy to choose
 //
 //	policy     choose it                           not for             hit        order   bytes  mean
-//	TinyClock  if you do not know: the default     shards under 64     sets bit   shard   8+24   42.6
-//	S3FIFO     for many keys used once, fewer      loops, keys used    counts     shard   8+13   40.5
+//	TinyClock  if you do not know: the default     shards under 64     sets bit   shard   8+21   42.9
+//	S3FIFO     for many keys used once, fewer      loops, keys used    counts     shard   8+8    40.5
 //	           calculations on a miss              again after long    to 3
 //	SIEVE      for web and key-value traffic,      loops, recency      sets bit   shard   8      36.8
 //	           at the least work and memory
@@ -88,9 +88,21 @@ type Shard struct {
 type Policy func(shards []Shard) []Ring
 
 // Ring keeps the entries of one shard in order of eviction.
+//
+// Its methods run under the shard's lock, while readers and writers of the shard
+// wait. So each call may use [Slots] a bounded number of times only, however many
+// entries are held: a sweep over marked entries needs a limit, after which the
+// next one goes, marked or not. Nothing but Evict, Remove and Clear forgets an
+// entry.
+//
+// The suite cachetest.RunPolicy checks a ring against all that is said here, this
+// too. The engine notices less: New returns an error for too few rings, too many, a
+// nil one or a wrong MaxMark, and a write that needs room panics, after it has
+// released all locks, if Evict returns None without cause, keep, or a slot that is
+// not held. A panic of a ring's own leaves the shard locked.
 type Ring interface {
-	// MaxMark is the largest mark an entry can have, 0 to 3, the same for the
-	// life of the ring. 0: the engine calls Hit instead of raising marks.
+	// MaxMark is the largest mark an entry can have, 0 to 3, the same for all rings
+	// of an engine and for their life. 0: the engine calls Hit instead of raising marks.
 	MaxMark() uint32
 	// Hit tells of a hit. Called only if MaxMark is 0.
 	Hit(slot uint32)
@@ -99,11 +111,12 @@ type Ring interface {
 	Admit(hash uint32, weight int64)
 	// Insert takes in an entry that is not held.
 	Insert(slot uint32, weight int64)
-	// Reweigh tells that a held entry's weight has changed.
+	// Reweigh tells that a held entry's weight has changed. It forgets no entry: if
+	// room is needed, the engine calls Evict.
 	Reweigh(slot uint32, weight int64)
 	// Evict chooses a victim, forgets it and returns its slot. incoming tells
 	// that it makes room for the key last admitted. The entry in slot keep is
-	// never chosen. It returns None if nothing but keep is held.
+	// never chosen. It returns None only if nothing but keep is held.
 	Evict(incoming bool, keep uint32) (slot uint32)
 	// Remove forgets a held entry that was deleted or has expired.
 	Remove(slot uint32)
@@ -111,9 +124,11 @@ type Ring interface {
 	// with it; to is a number that is not held.
 	Move(from, to uint32)
 	// Trim tells that no held slot is above top, so that memory for higher ones can
-	// go back.
+	// go back. It forgets no entry.
 	Trim(top uint32)
-	// Resize tells what the shard is now expected to hold; see Shard.Capacity.
+	// Resize tells what the shard is now expected to hold; see Shard.Capacity. It
+	// forgets no entry, even if more are held: the engine calls Evict for those that
+	// are too many.
 	Resize(capacity int)
 	// Clear forgets all entries, at a cost that does not depend on their number.
 	// What was learned about keys may stay.

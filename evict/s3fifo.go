@@ -16,7 +16,7 @@ import (
 // the best of the policies without a frequency sketch; it is weak on loops and
 // where a key's second use comes late. The order is that of each shard. An
 // eviction moves up to 64 entries, about one on average; every other method is
-// O(1). It costs 8 bytes an entry and 13 for the ghost.
+// O(1). It costs 8 bytes an entry and 8 for the ghost.
 //
 // Source: J. Yang, Y. Zhang, Z. Qiu, Y. Yue, K. V. Rashmi, "FIFO Queues are All
 // You Need for Cache Eviction", SOSP 2023.

@@ -79,7 +79,7 @@ func TestRunWritesTablesCSVAndPlots(t *testing.T) {
 		image, err := png.Decode(bytes.NewReader(picture))
 		require.NoError(t, err, name)
 		assert.Equal(t, 1140, image.Bounds().Dx())
-		assert.Equal(t, 780, image.Bounds().Dy())
+		assert.Equal(t, 900, image.Bounds().Dy())
 		drawing, err := os.ReadFile(filepath.Join(plots, name+".svg"))
 		require.NoError(t, err)
 		assert.Contains(t, string(drawing), "otter-sync")

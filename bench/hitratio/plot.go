@@ -25,7 +25,7 @@ import (
 // The size of a picture, and what of its width the legend takes on the right.
 const (
 	plotWidth   = 9.5 * vg.Inch
-	plotHeight  = 6.5 * vg.Inch
+	plotHeight  = 7.5 * vg.Inch
 	legendWidth = 2 * vg.Inch
 	plotDPI     = 120
 )
@@ -205,7 +205,8 @@ func (s style) apply(line *plotter.Line, points *plotter.Scatter) {
 
 // styleOf gives locmem's policies solid lines and filled markers, its default a
 // thick one, and peers dashed lines and open markers. A peer that is waited for
-// and one that lags share a colour; the latter is dotted.
+// and one that lags share a colour; the latter is dotted and pale, since it can
+// stand above OPT by holding too much.
 func styleOf(name string, lags bool) style {
 	rgb := func(hex uint32) color.Color {
 		return color.RGBA{R: uint8(hex >> 16), G: uint8(hex >> 8), B: uint8(hex), A: 255}
@@ -238,7 +239,14 @@ func styleOf(name string, lags bool) style {
 	family := strings.TrimSuffix(strings.TrimSuffix(name, "-wait"), "-sync")
 	s := peers[family]
 	if lags {
-		s.dashes = []vg.Length{1.5, 2}
+		s.dashes, s.colour = []vg.Length{1.5, 2}, pale(s.colour)
 	}
 	return s
+}
+
+// pale is a colour half way to white.
+func pale(c color.Color) color.Color {
+	r, g, b, _ := c.RGBA()
+	half := func(x uint32) uint8 { return uint8((x>>8 + 255) / 2) }
+	return color.RGBA{R: half(r), G: half(g), B: half(b), A: 255}
 }

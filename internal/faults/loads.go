@@ -140,8 +140,8 @@ var loadFaults = []Fault{
 	{
 		Name: "an eviction overtakes the shard's loads", Property: "LDR-7", Test: "TestWhatIsNoWriteLeavesALoadAlone",
 		File: "resize.go",
-		Old:  "\t\te.giveBack(entries, weight)\n",
-		New:  "\t\te.giveBack(entries, weight)\n\t\tfor key := range s.flights {\n\t\t\ts.overtake(key)\n\t\t}\n",
+		Old:  "\t\te.giveBack(w.entries, w.credit)\n",
+		New:  "\t\te.giveBack(w.entries, w.credit)\n\t\tfor key := range s.flights {\n\t\t\ts.overtake(key)\n\t\t}\n",
 	},
 	{
 		Name: "what came with an error is stored", Property: "LDR-8", Test: "TestAnErrorReachesAllWaitersAndIsNotStored",
@@ -213,8 +213,8 @@ var loadFaults = []Fault{
 	{
 		Name: "listeners are called under a lock of the engine", Property: "CBK-1", Test: "TestNoListenerRunsWhileAWriterHoldsTheRightToSteal",
 		File: "write.go",
-		Old:  "\t\t\tif e.evict(w.crowd) == 0 {\n",
-		New:  "\t\t\tif e.Evict(int(w.crowd)) == 0 {\n",
+		Old:  "\t\t\tif evicted, w.fault = e.evict(w.crowd); evicted == 0 {\n",
+		New:  "\t\t\tif evicted = int64(e.Evict(int(w.crowd))); evicted == 0 {\n",
 	},
 	{
 		Name: "any number of events may wait", Property: "CBK-1", Test: "TestWritersWaitBehindAStuckListener",

@@ -30,6 +30,7 @@ var properties = []Property{
 	{"BND-7", "Slots, index, ring and deadlines agree after every call"},
 	{"BND-8", "Counters stay in range, also with Clear against writers"},
 	{"BND-9", "Memory goes back on Clear and Resize"},
+	{"BND-10", "A policy that breaks its contract is an error of New, or a panic of the write that it fails, with nothing held"},
 
 	{"WRT-1", "What a write has stored the next read sees; true means stored"},
 	{"WRT-2", "The writes of a key have one order, which every reader sees"},

@@ -179,8 +179,8 @@ var stateFaults = []Fault{
 	{
 		Name: "an entry comes in before its victim goes", Property: "BND-1",
 		Test: "TestTheBoundHoldsAtEveryInstant", File: "write.go",
-		Old: "\t\tw.entries++\n\t\tw.credit += s.drop(n, cause)\n\t}\n}",
-		New: "\t\tw.entries++\n\t\tw.credit += s.drop(n, cause)\n\t\te.entries.give(1)\n\t}\n}",
+		Old: "\t\t\treturn starved\n\t\t}\n",
+		New: "\t\t\treturn starved\n\t\t}\n\t\te.entries.give(1)\n",
 	},
 	{
 		Name: "Resize returns while too much is held", Property: "BND-1",
@@ -221,8 +221,8 @@ var stateFaults = []Fault{
 	{
 		Name: "an entry that grows may evict itself", Property: "BND-4",
 		Test: "TestAHeavierOverwriteEvictsOthersForItsGrowthAlone", File: "write.go",
-		Old: "n, cause := s.victim(entries > 0, keep)",
-		New: "n, cause := s.victim(entries > 0, evict.None)\n\t\tif n == keep {\n\t\t\tw.slot = keep\n\t\t}",
+		Old: "!s.evictFor(w, entries > 0, keep)",
+		New: "!s.evictFor(w, entries > 0, evict.None)",
 	},
 	{
 		Name: "an insertion evicts although there is room", Property: "BND-5",
@@ -233,8 +233,8 @@ var stateFaults = []Fault{
 	{
 		Name: "Evict takes one too many of each shard", Property: "BND-5",
 		Test: "TestAnEvictionTakesWhatIsNeededAndNoMore", File: "resize.go",
-		Old: "for ; entries < quota; entries++ {",
-		New: "for ; entries <= quota; entries++ {",
+		Old: "for w.entries < quota &&",
+		New: "for w.entries <= quota &&",
 	},
 	{
 		Name: "slots of removed entries are not used again", Property: "BND-6",
@@ -295,6 +295,42 @@ var stateFaults = []Fault{
 		Test: "TestValuesThatAreGoneAreCollected", File: "shard.go",
 		Old: "\tsl.key, sl.value = *new(K), *new(V)\n\tsl.meta.Set(0)\n\tif s.packing",
 		New: "\tsl.key = *new(K)\n\tsl.meta.Set(0)\n\tif s.packing",
+	},
+	{
+		Name: "New takes fewer rings than shards", Property: "BND-10",
+		Test: "TestNewRefusesRingsThatDoNotFitTheShards", File: "options.go",
+		Old: "if len(rings) != shards {",
+		New: "if len(rings) > shards {",
+	},
+	{
+		Name: "a policy that evicts nothing is asked for ever", Property: "BND-10",
+		Test: "TestAPolicyThatGivesNoVictimIsToldSo/^a_new_entry$", File: "write.go",
+		Old: "if others > 0 && cause == Evicted && ",
+		New: "if others < 0 && cause == Evicted && ",
+	},
+	{
+		Name: "a free slot is taken for a victim", Property: "BND-10",
+		Test: "TestAPolicyThatGivesNoVictimIsToldSo", File: "write.go",
+		Old: "if n > s.top || s.slots.At(n).meta.Load()&metaHeld == 0 {",
+		New: "if s.len == 0 {",
+	},
+	{
+		Name: "a write that the policy fails keeps its credit", Property: "BND-10",
+		Test: "TestAPolicyThatGivesNoVictimIsToldSo", File: "write.go",
+		Old: "\te.settle(s, w)\n\tif w.flight == nil {\n",
+		New: "\tif w.flight == nil {\n",
+	},
+	{
+		Name: "a load that the policy gives no room ends well", Property: "BND-10",
+		Test: "TestALoadThatThePolicyGivesNoRoomFails", File: "write.go",
+		Old: "s.land(w.flight, w.fault)",
+		New: "s.land(w.flight, nil)",
+	},
+	{
+		Name: "Resize asks a policy that evicts nothing for ever", Property: "BND-10",
+		Test: "TestResizeReturnsThatThePolicyGivesNoVictim", File: "resize.go",
+		Old: "\t\tif fault != nil {\n\t\t\tdone",
+		New: "\t\tif fault == nil && over == 0 {\n\t\t\tdone",
 	},
 
 	// Writes.
