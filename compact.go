@@ -50,7 +50,7 @@ func (s *shard[K, V]) moveSlot(from, to uint32) {
 	f, t := s.slots.At(from), s.slots.At(to)
 	meta := f.meta.Load()
 	t.key, t.value, t.hash = f.key, f.value, f.hash
-	t.meta.Set(meta)
+	t.meta.Store(meta)
 	s.index.renumber(f.hash, from, to)
 	if s.weights != nil {
 		s.setWeight(to, s.weightOf(from))
@@ -61,7 +61,7 @@ func (s *shard[K, V]) moveSlot(from, to uint32) {
 	s.ring.Move(from, to)
 	s.changed(to)
 	f.key, f.value, f.hash = *new(K), *new(V), 0
-	f.meta.Set(0)
+	f.meta.Store(0)
 }
 
 // trim drops the pages above top.

@@ -19,7 +19,7 @@ type slot[K comparable, V any] struct {
 	hash uint32
 	// meta is written under the read lock too, by hits that raise the mark, so
 	// all that is in it is read atomically there.
-	meta lock.Word
+	meta lock.Uint32
 }
 
 // The bits of a slot's meta.
@@ -96,7 +96,7 @@ func (s *shard[K, V]) Mark(n uint32) uint32 { return s.slots.At(n).meta.Load() &
 
 func (s *shard[K, V]) SetMark(n, mark uint32) {
 	meta := &s.slots.At(n).meta
-	meta.Set(meta.Load()&^metaMark | mark&metaMark)
+	meta.Store(meta.Load()&^metaMark | mark&metaMark)
 }
 
 // reset empties the fields that Clear replaces whole.
@@ -416,7 +416,7 @@ func (s *shard[K, V]) drop(n uint32, cause Cause) (weight int64) {
 	s.len--
 	s.weight -= weight
 	sl.key, sl.value = *new(K), *new(V)
-	sl.meta.Set(0)
+	sl.meta.Store(0)
 	if s.packing && n >= s.low {
 		return weight
 	}
@@ -466,7 +466,7 @@ func (s *shard[K, V]) setExpiry(n uint32, sl *slot[K, V], x expiry) {
 		}
 		s.clock.expect(when)
 	}
-	sl.meta.Set(meta)
+	sl.meta.Store(meta)
 }
 
 // due returns a held slot whose entry has expired, or None; see wheel.due.

@@ -76,11 +76,11 @@ func TestValidateReportsEveryBrokenInvariant(t *testing.T) {
 		{"wheel tick ahead", "deadlines: ", func(_ *engine, s *shard[int, int]) { s.wheel.tick += 1 << 30 }},
 		{"timed without a deadline", "deadlines: ", func(_ *engine, s *shard[int, int]) {
 			meta := &s.slots.At(s.anyUntimed()).meta
-			meta.Set(meta.Load() | metaTimed)
+			meta.Store(meta.Load() | metaTimed)
 		}},
 		{"idle without a deadline", "idle and not timed", func(_ *engine, s *shard[int, int]) {
 			meta := &s.slots.At(s.anyUntimed()).meta
-			meta.Set(meta.Load() | metaIdle)
+			meta.Store(meta.Load() | metaIdle)
 		}},
 		{"next too late", "next is", func(_ *engine, s *shard[int, int]) { s.next.Store(never) }},
 		{"filed too late", "expires at", func(_ *engine, s *shard[int, int]) {

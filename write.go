@@ -311,7 +311,7 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 		s.ring.Reweigh(n, w.weight)
 	}
 	if meta := sl.meta.Load(); meta&metaMark < s.maxMark {
-		sl.meta.Set(meta + 1)
+		sl.meta.Store(meta + 1)
 	}
 	if !w.expiry.keep {
 		s.setExpiry(n, sl, w.expiry)
@@ -338,7 +338,7 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 	w.credit -= w.weight
 	n, sl := s.allocate()
 	sl.key, sl.value, sl.hash = w.key, w.value, hash
-	sl.meta.Set(metaHeld)
+	sl.meta.Store(metaHeld)
 	s.len++
 	s.weight += w.weight
 	s.setWeight(n, w.weight)

@@ -230,12 +230,12 @@ func weightOf(queue []*entry) (sum int64) {
 	return sum
 }
 
-// sizes returns the weights of window, protected, and an entry in the mean.
-func (m *tinyClockModel) sizes() (window, protected, mean int64) {
+// sizes returns the weights that window and protected are to have.
+func (m *tinyClockModel) sizes() (window, protected int64) {
 	total := weightOf(m.all())
-	mean = max(1, total/max(1, int64(len(m.all()))))
+	mean := max(1, total/max(1, int64(len(m.all()))))
 	window = max(mean, int64(m.share*float64(total)))
-	return window, int64(protectedShare * float64(total-window)), mean
+	return window, int64(protectedShare * float64(total-window))
 }
 
 func (m *tinyClockModel) reweigh(e *entry) { m.weighted = m.weighted || e.weight != 1 }
@@ -258,7 +258,7 @@ func (m *tinyClockModel) insert(e *entry) {
 	m.reweigh(e)
 	m.window = append(m.window, e)
 	m.fit()
-	window, _, _ := m.sizes()
+	window, _ := m.sizes()
 	for steps := 64; steps > 0 && len(m.window) > 1 && weightOf(m.window) > window; steps-- {
 		moved := m.window[0]
 		m.flush(moved)
@@ -268,7 +268,7 @@ func (m *tinyClockModel) insert(e *entry) {
 
 func (m *tinyClockModel) evict(incoming bool, keep uint32) *entry {
 	m.steps = 64
-	window, _, _ := m.sizes()
+	window, _ := m.sizes()
 	m.full = m.full || incoming
 	if c := first(m.window, keep); c != nil && incoming && weightOf(m.window)+m.incoming > window {
 		if c.mark > 0 { // one more round
@@ -323,7 +323,7 @@ func (m *tinyClockModel) forget(ghost uint32, e *entry) *entry {
 }
 
 func (m *tinyClockModel) victim(keep uint32) *entry {
-	_, most, _ := m.sizes()
+	_, most := m.sizes()
 	for {
 		e := first(m.probation, keep)
 		if e == nil {

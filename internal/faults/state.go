@@ -15,8 +15,8 @@ var stateFaults = []Fault{
 	{
 		Name: "a slot keeps the deadline of its last tenant", Property: "EXP-1",
 		Test: "TestAReusedSlotHasNoExpiryOfItsLastTenant", File: "write.go",
-		Old: "sl.meta.Set(metaHeld)",
-		New: "sl.meta.Set(metaHeld)\n\tif s.wheel != nil && int(n) < s.wheel.timers.Len() && s.wheel.timers.At(n).when > 0 {\n\t\tw.expiry.deadline = s.wheel.timers.At(n).when\n\t}",
+		Old: "sl.meta.Store(metaHeld)",
+		New: "sl.meta.Store(metaHeld)\n\tif s.wheel != nil && int(n) < s.wheel.timers.Len() && s.wheel.timers.At(n).when > 0 {\n\t\tw.expiry.deadline = s.wheel.timers.At(n).when\n\t}",
 	},
 	{
 		Name: "Add takes an expired entry for one that is there", Property: "EXP-2",
@@ -293,8 +293,8 @@ var stateFaults = []Fault{
 	{
 		Name: "a free slot keeps its value", Property: "BND-9",
 		Test: "TestValuesThatAreGoneAreCollected", File: "shard.go",
-		Old: "\tsl.key, sl.value = *new(K), *new(V)\n\tsl.meta.Set(0)\n\tif s.packing",
-		New: "\tsl.key = *new(K)\n\tsl.meta.Set(0)\n\tif s.packing",
+		Old: "\tsl.key, sl.value = *new(K), *new(V)\n\tsl.meta.Store(0)\n\tif s.packing",
+		New: "\tsl.key = *new(K)\n\tsl.meta.Store(0)\n\tif s.packing",
 	},
 	{
 		Name: "New takes fewer rings than shards", Property: "BND-10",
