@@ -40,6 +40,8 @@
 //	Clear, Close                    per key, shard by shard   locks           OnRemove
 //	Evict, Resize                   per key                   locks           OnRemove
 //	All                             weakly consistent         shards' locks   the body
+//	Save                            weakly consistent         shards' locks   the codec, the writer
+//	Restore                         linearizable per key      locks, events   the codec, the reader, Weigh, OnRemove
 //	Len, Weight                     exact at one moment       no shard        no
 //	Stats                           estimate                  shards' locks   no
 //	Drain                           events before the call    events          OnRemove
@@ -115,5 +117,5 @@
 //
 // Values are not copied: what a caller changes in a value it got changes for all.
 // Len, Stats and iterations are not snapshots of one moment. The engine does not
-// survive its process.
+// survive its process; what Save has written does.
 package locmem

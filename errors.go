@@ -21,13 +21,27 @@ var (
 	ErrGoexit = errors.New("locmem: the loader called runtime.Goexit")
 )
 
-// ErrClosed is returned by loads, Resize and waits after Close.
+// ErrClosed is returned by loads, Resize, Save, Restore and waits after Close.
 var ErrClosed = errors.New("locmem: engine is closed")
 
 // Errors of atomic updates.
 var (
 	// ErrOverflow: the sum does not fit the value's type; nothing was changed.
 	ErrOverflow = errors.New("locmem: the sum overflows the value's type")
+)
+
+// Errors of Restore and RestoreFile; with each the engine is as it was.
+var (
+	// ErrNotSnapshot: what was read is not a snapshot at all, or is empty.
+	ErrNotSnapshot = errors.New("locmem: not a snapshot")
+	// ErrSnapshotVersion: it is a snapshot of a version that this one does not
+	// read. The text names both.
+	ErrSnapshotVersion = errors.New("locmem: unknown version of the snapshot")
+	// ErrSnapshotTypes: it has other types of keys or values, or another codec. The
+	// text names all.
+	ErrSnapshotTypes = errors.New("locmem: the snapshot is of other types")
+	// ErrSnapshotDamaged: it was cut off or changed since it was written.
+	ErrSnapshotDamaged = errors.New("locmem: the snapshot is damaged")
 )
 
 // PanicError is what callers of a load get if the loader, or the weigher asked

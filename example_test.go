@@ -215,6 +215,20 @@ func ExampleEngine_GetOrSet() {
 	// true false
 }
 
+func ExampleLoadOptions() {
+	tokens := locmem.Must(locmem.New(locmem.Options[string, string]{MaxEntries: 100}))
+	defer tokens.Close()
+
+	token, err := tokens.GetOrSet(context.Background(), "printer", func(ctx context.Context, name string) (string, error) {
+		granted, seconds := "token of "+name, 300 // what a server answers
+		locmem.LoadOptions(ctx, locmem.TTL(time.Duration(seconds)*time.Second))
+		return granted, nil
+	})
+	entry, _ := tokens.Peek("printer")
+	fmt.Println(token, err, time.Until(entry.Deadline).Round(time.Second))
+	// Output: token of printer <nil> 5m0s
+}
+
 func ExampleEngine_Fetch() {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	e := locmem.Must(locmem.New(locmem.Options[string, string]{MaxEntries: 100, Clock: locmem.NewManualClock(start)}))

@@ -648,3 +648,28 @@ func TestLoadsLeaveNoGoroutines(t *testing.T) {
 		require.NoError(t, e.Validate())
 	})
 }
+
+// The time of every loader that has ended counts, whatever became of it.
+func TestLoadTimeIsThatOfTheLoaders(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	e, clock := timed(t, locmem.Options[int, int]{})
+	takes := func(d time.Duration, err error) func(context.Context, int) (int, error) {
+		return func(context.Context, int) (int, error) {
+			clock.Advance(d)
+			return 0, err
+		}
+	}
+	_, err := e.GetOrSet(ctx, 1, takes(time.Second, nil))
+	require.NoError(t, err)
+	_, err = e.GetOrSet(ctx, 1, takes(time.Hour, nil)) // a hit
+	require.NoError(t, err)
+	_, err = e.GetOrSet(ctx, 2, takes(2*time.Second, errors.New("no value")))
+	require.Error(t, err)
+	_, err = e.GetOrSet(ctx, 3, func(context.Context, int) (int, error) {
+		clock.Advance(4 * time.Second)
+		panic("no value")
+	})
+	require.Error(t, err)
+	require.Equal(t, 7*time.Second, e.Stats().LoadTime)
+}

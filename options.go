@@ -43,6 +43,12 @@ type Options[K comparable, V any] struct {
 	// write names none. 0: entries may be idle for ever.
 	Idle time.Duration
 
+	// Jitter shortens each lifetime by a random part of it, evenly between nothing
+	// and this share, 0 to 1, so that entries written together do not all expire
+	// together. It concerns TTL, of the options and of calls; what ExpireAt and Idle
+	// say is exact. 0: lifetimes are as stated.
+	Jitter float64
+
 	// Shards is the number of stripes, each with its own lock: rounded up to a
 	// power of two, at most 65,536. 0: chosen from GOMAXPROCS and MaxEntries,
 	// never so many that a shard would hold under 64 entries. How many entries a
@@ -72,6 +78,13 @@ type Options[K comparable, V any] struct {
 	// with no lock held, on a goroutine of its own, at most once at a time for a
 	// key. Its context lives while anyone waits for the result.
 	Load func(ctx context.Context, key K) (V, error)
+
+	// Codec encodes keys and values for Save and Restore. nil: encoding/gob, which
+	// keeps exported fields only and wants the types of interface values registered;
+	// what it does not take, a function for one, is an error of Save. Nil pointers and
+	// values of no size, such as struct{}, are taken. A snapshot names its codec by
+	// its type.
+	Codec Codec[K, V]
 
 	// Clock tells the time. nil: a coarse clock that makes nearly every expiry
 	// check free of a system call, and is exact near a deadline. PreciseClock
@@ -120,6 +133,9 @@ func (o *Options[K, V]) validate() error {
 	}
 	if o.Idle < 0 {
 		fault("Idle is %v: it must not be negative", o.Idle)
+	}
+	if !(o.Jitter >= 0 && o.Jitter <= 1) { // so that NaN is outside
+		fault("Jitter is %v: it must be 0 to 1", o.Jitter)
 	}
 	if o.Shards < 0 || o.Shards > maxShards {
 		fault("Shards is %d: it must be 0 to %d", o.Shards, maxShards)
@@ -254,6 +270,12 @@ type settings struct {
 }
 
 func settingsOf(opts []EntryOption) (s settings) {
+	s.add(opts)
+	return s
+}
+
+// add puts more options on top of what is there.
+func (s *settings) add(opts []EntryOption) {
 	for i := range opts {
 		switch o := &opts[i]; o.kind {
 		case optionNone:
@@ -267,5 +289,4 @@ func settingsOf(opts []EntryOption) (s settings) {
 			s.limit = o.n
 		}
 	}
-	return s
 }

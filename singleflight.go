@@ -5,6 +5,7 @@ package locmem
 import (
 	"context"
 	"runtime/debug"
+	"slices"
 
 	"github.com/locmem/locmem/evict"
 	"github.com/locmem/locmem/internal/lock"
@@ -41,6 +42,8 @@ type flight[K comparable, V any] struct {
 	entry Entry[V]
 	err   error
 	gate  *lock.Gate
+
+	took int64 // by the loader, in nanoseconds; its goroutine's alone
 }
 
 // finish lets the waiters have the result. Called once, by whoever set done.
@@ -57,7 +60,8 @@ func (f *flight[K, V]) finish(err error) {
 // key wait for its result. Each waits under its own context only: when that ends,
 // the caller gets its error and the load goes on for the others, under a context
 // that has the values of the first caller's context and ends when nobody waits
-// any more. The options of the first caller count.
+// any more. The options of the first caller count, and over them what the loader
+// says by LoadOptions.
 //
 // A write or removal of the key during the load (Set, Delete, Clear, Compute and
 // the like) wins: if an entry is live at the end its value is returned, else the
@@ -211,7 +215,9 @@ func (e *Engine[K, V]) flyForListener(s *shard[K, V], f *flight[K, V], hash uint
 func (e *Engine[K, V]) fly(s *shard[K, V], f *flight[K, V], hash uint64, load func(context.Context, K) (V, error), set *settings) {
 	var w write[K, V]
 	err := ErrGoexit // unless the function below gets to its end
+	begin := e.clock.now()
 	defer func() {
+		f.took = e.clock.now() - begin
 		if err != nil {
 			if p := recover(); p != nil {
 				err = &PanicError{Value: p, Stack: debug.Stack()}
@@ -225,11 +231,30 @@ func (e *Engine[K, V]) fly(s *shard[K, V], f *flight[K, V], hash uint64, load fu
 	}()
 	value, failure := load(f.node.ctx, f.key)
 	if failure == nil {
+		if own := f.node.options.Load(); own != nil {
+			set.add(*own)
+		}
 		w = write[K, V]{key: f.key, value: value, hash: uint32(hash), mode: ifLoading, flight: f}
 		e.prepareSet(&w, set)
 		f.entry.Value = value
 	}
 	err = failure
+}
+
+// LoadOptions gives the value that a loader is about to return options of its own:
+// only the loader may know for how long the value is good, or what it weighs. ctx
+// is the context that the loader was given, or one derived from it. Where such an
+// option and one of the caller's set the same property, this one counts; a second
+// call takes back what the first has given. It reports whether ctx is a loader's,
+// and has no effect if it is not or once the loader has returned. It takes no lock.
+func LoadOptions(ctx context.Context, opts ...EntryOption) bool {
+	node := waitNodeOf(ctx)
+	if node == nil {
+		return false
+	}
+	own := slices.Clone(opts)
+	node.options.Store(&own)
+	return true
 }
 
 // land ends a flight whose loader has ended. If its value was stored, nobody has
@@ -239,6 +264,7 @@ func (s *shard[K, V]) land(f *flight[K, V], err error) {
 	if err != nil {
 		s.counts.loadErrors++
 	}
+	s.counts.loadTime += f.took
 	first := s.end(f)
 	s.mu.Unlock()
 	if first {
@@ -306,6 +332,8 @@ func (c *loadContext) Value(key any) any {
 //	INVARIANT: the graph has no circle.
 type waitNode struct {
 	ctx context.Context // the loader's
+
+	options lock.Pointer[[]EntryOption] // the loader's own; see LoadOptions
 
 	waits map[*waitNode]int // flights that this one's loader waits for, and how often
 }

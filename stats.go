@@ -2,6 +2,8 @@
 
 package locmem
 
+import "time"
+
 // Stats are an engine's counters since it was made. They are read shard by
 // shard: with writers at work they are not of one moment.
 type Stats struct {
@@ -21,6 +23,9 @@ type Stats struct {
 	// Loads counts loaders started, LoadErrors those that failed, and LoadsShared
 	// the callers who waited for somebody else's load.
 	Loads, LoadErrors, LoadsShared uint64
+	// LoadTime is the sum of the times, on the engine's clock, that loaders took
+	// which have ended.
+	LoadTime time.Duration
 
 	// ListenerPanics counts panics of Options.OnRemove.
 	ListenerPanics uint64
@@ -44,6 +49,7 @@ type counts struct {
 	inserts, updates, rejected     uint64
 	removed                        [causes]uint64
 	loads, loadErrors, loadsShared uint64
+	loadTime                       int64
 }
 
 // Stats returns the counters. It takes each shard's read lock in turn.
@@ -68,6 +74,7 @@ func (e *Engine[K, V]) Stats() Stats {
 		st.Loads += c.loads
 		st.LoadErrors += c.loadErrors
 		st.LoadsShared += c.loadsShared
+		st.LoadTime += time.Duration(c.loadTime)
 		if s.out != nil {
 			st.ListenerPanics += s.out.panics.Load()
 		}

@@ -4,6 +4,7 @@ package locmem
 
 import (
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/locmem/locmem/evict"
 	"github.com/locmem/locmem/internal/lock"
@@ -94,14 +95,14 @@ func (e *Engine[K, V]) expiryOf(set *settings) (x expiry) {
 	ttl := int64(never)
 	switch set.expiry {
 	case optionTTL:
-		ttl = set.ttl
+		ttl = e.jittered(set.ttl)
 	case optionExpireAt:
 		ttl = int64(set.at.Sub(e.clock.wall()))
 	case optionNoTTL:
 	default:
 		x.keep = set.expiry == optionKeepTTL
 		if e.opts.TTL > 0 {
-			ttl = int64(e.opts.TTL)
+			ttl = e.jittered(int64(e.opts.TTL))
 		}
 	}
 	x.gone = !x.keep && (ttl <= 0 || set.hasIdle && set.idle <= 0)
@@ -112,6 +113,15 @@ func (e *Engine[K, V]) expiryOf(set *settings) (x expiry) {
 	x.now = e.clock.now()
 	x.deadline = after(x.now, ttl)
 	return x
+}
+
+// jittered returns a lifetime as Options.Jitter shortens it, at least a nanosecond
+// if it was one.
+func (e *Engine[K, V]) jittered(ttl int64) int64 {
+	if span := int64(float64(ttl) * e.opts.Jitter); span > 0 {
+		ttl -= rand.Int64N(span)
+	}
+	return ttl
 }
 
 // prepare makes a write of a value ready to be applied. It may call the user's

@@ -440,4 +440,10 @@ var loadFaults = []Fault{
 		Old:  "e.prepareSet(&w, set)\n\t\tf.entry",
 		New:  "e.prepareSet(&w, &settings{})\n\t\tf.entry",
 	},
+	{
+		Name: "the caller's options count over the loader's", Property: "LDR-12",
+		Test: "TestTheLoadersOptionsCountOverTheCallers", File: "singleflight.go",
+		Old: "\t\t\tset.add(*own)\n",
+		New: "\t\t\tcallers := *set\n\t\t\tset.add(*own)\n\t\t\tif callers.expiry != optionNone {\n\t\t\t\tset.expiry, set.ttl = callers.expiry, callers.ttl\n\t\t\t}\n",
+	},
 }

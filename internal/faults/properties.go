@@ -18,7 +18,7 @@ var properties = []Property{
 	{"EXP-6", "A new deadline reaches every index of deadlines, and none revives an entry that has expired"},
 	{"EXP-7", "Expired entries are removed with nobody at work, and every removal leaves the deadline index too"},
 	{"EXP-8", "A sweep never takes an entry that was written since the one it found"},
-	{"EXP-9", "All time comes from the engine's clock"},
+	{"EXP-9", "All time comes from the engine's clock; jitter spreads lifetimes evenly and lengthens none"},
 	{"EXP-10", "Each entry may have a lifetime of its own"},
 
 	{"BND-1", "Entries and weight are within their limits at every instant, whoever looks"},
@@ -47,6 +47,7 @@ var properties = []Property{
 	{"LDR-7", "Eviction and expiry neither cancel nor repeat a load"},
 	{"LDR-8", "Errors are not stored"},
 	{"LDR-11", "A load that needs its own result is an error, not a wait for ever"},
+	{"LDR-12", "What a loader says of its value's lifetime and weight counts over what its caller says"},
 
 	{"CBK-1", "Listeners, loaders, weighers and bodies of loops run with no lock held and may call any method"},
 	{"CBK-2", "Every removal is reported once, with its cause, in order per key"},

@@ -165,8 +165,8 @@ var stateFaults = []Fault{
 	{
 		Name: "the default wins over the entry's own lifetime", Property: "EXP-10",
 		Test: "TestEachEntryHasALifetimeOfItsOwn", File: "write.go",
-		Old: "\t\tttl = set.ttl\n",
-		New: "\t\tttl = set.ttl\n\t\tif e.opts.TTL > 0 {\n\t\t\tttl = int64(e.opts.TTL)\n\t\t}\n",
+		Old: "\t\tttl = e.jittered(set.ttl)\n",
+		New: "\t\tttl = e.jittered(set.ttl)\n\t\tif e.opts.TTL > 0 {\n\t\t\tttl = int64(e.opts.TTL)\n\t\t}\n",
 	},
 
 	// Bounds.
@@ -331,6 +331,19 @@ var stateFaults = []Fault{
 		Test: "TestResizeReturnsThatThePolicyGivesNoVictim", File: "resize.go",
 		Old: "\t\tif fault != nil {\n\t\t\tdone",
 		New: "\t\tif fault == nil && over == 0 {\n\t\t\tdone",
+	},
+
+	{
+		Name: "jitter is half of what was asked", Property: "EXP-9",
+		Test: "TestJitterSpreadsLifetimes", File: "write.go",
+		Old: "ttl -= rand.Int64N(span)",
+		New: "ttl -= rand.Int64N(span) / 2",
+	},
+	{
+		Name: "jitter moves a moment that was stated", Property: "EXP-9",
+		Test: "TestJitterLeavesTheRestAsStated", File: "write.go",
+		Old: "ttl = int64(set.at.Sub(e.clock.wall()))",
+		New: "ttl = e.jittered(int64(set.at.Sub(e.clock.wall())))",
 	},
 
 	// Writes.
