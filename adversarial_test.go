@@ -3,8 +3,10 @@
 package locmem_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -123,6 +125,18 @@ var calls = []struct {
 	{"Weight", func(e *locmem.Engine[int, int], _ int) (bool, error) { return e.Weight() > 0, nil }},
 	{"Resize", func(e *locmem.Engine[int, int], _ int) (bool, error) {
 		err := e.Resize(50, 0)
+		return err == nil, err
+	}},
+	{"Save", func(e *locmem.Engine[int, int], _ int) (bool, error) { return false, e.Save(io.Discard) }},
+	{"Restore", func(e *locmem.Engine[int, int], key int) (bool, error) {
+		saved := locmem.Must(locmem.New(locmem.Options[int, int]{MaxEntries: 1}))
+		defer saved.Close()
+		saved.Set(key, 1)
+		var snapshot bytes.Buffer
+		if err := saved.Save(&snapshot); err != nil {
+			return false, err
+		}
+		err := e.Restore(&snapshot)
 		return err == nil, err
 	}},
 	{"Stats", func(e *locmem.Engine[int, int], _ int) (bool, error) { return e.Stats().Entries > 0, nil }},

@@ -541,6 +541,10 @@ func TestRestoreSeesFramesOutOfPlace(t *testing.T) {
 		return seal(chosen...)
 	}
 	require.Equal(t, snapshot, whole(0, 1, 2, 3, 4, 5))
+	_, n := binary.Varint(parts[1][5:])
+	_, m := binary.Uvarint(parts[1][5+n:])
+	late := binary.AppendUvarint(slices.Clone(parts[1][:5+n]), uint64(time.Second))
+	late = append(late, parts[1][5+n+m:]...)
 	endless := io.MultiReader(bytes.NewReader(append(whole(0, 1), 'E', 0xff, 0xff, 0xff, 0xff)), iotest.ErrReader(errors.New("read on")))
 	require.ErrorIs(t, opened(t, locmem.Options[string, string]{MaxEntries: 1}).Restore(endless), locmem.ErrSnapshotDamaged)
 	for name, bad := range map[string][]byte{
@@ -557,6 +561,8 @@ func TestRestoreSeesFramesOutOfPlace(t *testing.T) {
 		"resealed, a frame unknown":     seal(parts[0], parts[1], []byte("X....more"), parts[2], parts[3], parts[4], parts[5]),
 		"resealed, an end with more":    seal(parts[0], parts[1], parts[2], parts[3], parts[4], append(slices.Clone(parts[5]), 0)),
 		"resealed, a header with more":  seal(parts[0], append(slices.Clone(parts[1]), 0), parts[2], parts[3], parts[4], parts[5]),
+		"resealed, a header by name":    seal(parts[0], append([]byte("E"), parts[1][1:]...), parts[5]),
+		"resealed, a second too long":   seal(parts[0], late, parts[2], parts[3], parts[4], parts[5]),
 		"resealed, an entry of nothing": seal(parts[0], parts[1], []byte("E....\x00"), parts[5]),
 		"resealed, an unknown flag":     seal(parts[0], parts[1], []byte("E....\x80\x00\x00"), parts[5]),
 		"resealed, no idle lifetime":    seal(parts[0], parts[1], []byte("E....\x02\x00\x00\x00\x00"), parts[5]),
