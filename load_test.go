@@ -243,6 +243,7 @@ func TestALoadThatAllHaveLeftIsCancelledAndDropped(t *testing.T) {
 		defer cancelSecond()
 		a, b := ask(first, e, 1, l.load), ask(second, e, 1, l.load)
 		loading := <-l.begun
+		synctest.Wait() // until both wait for the one load
 		cancelFirst()
 		require.Equal(t, answer{0, context.Canceled}, now(t, a))
 		require.NoError(t, loading.Err())
