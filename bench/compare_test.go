@@ -26,7 +26,7 @@ func findsWhatWasSet[K Key](t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			cache, err := c.New(1024)
 			require.NoError(t, err)
-			defer closeCache(cache)
+			defer Close(cache)
 			ops := NewKeyspace[K](64, 1).All(64)
 			for _, op := range ops {
 				_, found := cache.Get(op.Key)
@@ -36,7 +36,7 @@ func findsWhatWasSet[K Key](t *testing.T) {
 				for _, op := range ops {
 					cache.Set(op.Key, op.Value+replaced)
 				}
-				settle(cache)
+				Settle(cache)
 			}
 			if c.Name == "no-op" {
 				assert.Zero(t, cache.Len())
@@ -63,14 +63,14 @@ func TestAdapterKeepsNearItsLimit(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			cache, err := c.New(limit)
 			require.NoError(t, err)
-			defer closeCache(cache)
+			defer Close(cache)
 			for i, op := range NewKeyspace[string](4*limit, 1).All(4 * limit) {
 				cache.Set(op.Key, op.Value)
 				if i%256 == 0 {
-					settle(cache)
+					Settle(cache)
 				}
 			}
-			settle(cache)
+			Settle(cache)
 			held := cache.Len()
 			assert.Greater(t, held, limit*9/10)
 			assert.LessOrEqual(t, held, limit*11/10)
@@ -187,7 +187,7 @@ func (c *liar) Len() int                     { return c.right.Len() }
 func TestWrongValuesAreSeen(t *testing.T) {
 	right, err := newLocmem[string](64)
 	require.NoError(t, err)
-	defer closeCache(right)
+	defer Close(right)
 	space := NewKeyspace[string](64, 1)
 	load(right, space.All(64))
 	for _, mix := range Mixes() {

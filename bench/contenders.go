@@ -298,13 +298,15 @@ func choose[K Key](names []string) ([]Contender[K], error) {
 	return chosen, nil
 }
 
-func settle(cache any) {
+// Settle waits for what a contender left to other goroutines.
+func Settle(cache any) {
 	if s, ok := cache.(settler); ok {
 		s.Settle()
 	}
 }
 
-func closeCache(cache any) {
+// Close ends the goroutines of a contender that has some.
+func Close(cache any) {
 	if c, ok := cache.(closer); ok {
 		c.Close()
 	}

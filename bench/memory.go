@@ -58,16 +58,16 @@ func measureMemory[K Key](contender string, entries int) (Memory, error) {
 	if err != nil {
 		return Memory{}, err
 	}
-	defer closeCache(cache)
+	defer Close(cache)
 	m.Empty = liveHeap() - base
 	set := func(keys []K) {
 		for i, key := range keys {
 			cache.Set(key, uint64(i))
 			if i%1024 == 0 {
-				settle(cache)
+				Settle(cache)
 			}
 		}
-		settle(cache)
+		Settle(cache)
 	}
 	set(old)
 	m.Full, m.Held = liveHeap()-base, cache.Len()
@@ -78,7 +78,7 @@ func measureMemory[K Key](contender string, entries int) (Memory, error) {
 		for _, key := range keys {
 			cache.Get(key)
 		}
-		settle(cache)
+		Settle(cache)
 	}
 	m.Ops[0] = cost(some, func() { get(old[:some]) })
 	m.Ops[1] = cost(some, func() { get(absent[:some]) })

@@ -218,12 +218,12 @@ func (f *field[K]) open(names []string, entries, span int) error {
 		for i, op := range fill {
 			cache.Set(op.Key, op.Value)
 			if i%1024 == 0 {
-				settle(cache) // or ristretto drops what its queue cannot take
+				Settle(cache) // or ristretto drops what its queue cannot take
 			}
 		}
-		settle(cache)
+		Settle(cache)
 		load(cache, drive)
-		settle(cache)
+		Settle(cache)
 	}
 	runtime.GC()
 	return nil
@@ -231,7 +231,7 @@ func (f *field[K]) open(names []string, entries, span int) error {
 
 func (f *field[K]) close() {
 	for _, cache := range f.caches {
-		closeCache(cache)
+		Close(cache)
 	}
 }
 
@@ -251,7 +251,7 @@ func (f *field[K]) play(mix Mix, goroutines, rounds, count int) []Row {
 			// The lead is not timed: it brings the cache's memory back into the
 			// processor's caches after the others' turns.
 			turn(cache, lead, mix, 1)
-			settle(cache)
+			Settle(cache)
 			result := turn(cache, ops, mix, goroutines)
 			row.NS = append(row.NS, float64(result.elapsed.Nanoseconds())/float64(len(ops)))
 			if result.hasProcessor {
@@ -264,7 +264,7 @@ func (f *field[K]) play(mix Mix, goroutines, rounds, count int) []Row {
 			total[at].hits += result.hits
 			total[at].gets += result.gets
 			row.BytesPerOp += float64(result.allocated) / float64(len(ops)*rounds)
-			settle(cache)
+			Settle(cache)
 			f.collect(result.allocated)
 		}
 	}

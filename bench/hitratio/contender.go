@@ -285,21 +285,7 @@ type waitingCache struct{ cache }
 
 func (c waitingCache) Set(key, value uint64) {
 	c.cache.Set(key, value)
-	settle(c.cache)
+	bench.Settle(c.cache)
 }
 
-func (c waitingCache) Close() { shut(c.cache) }
-
-// settle waits for the work that a contender left to other goroutines.
-func settle(c cache) {
-	if s, ok := c.(interface{ Settle() }); ok {
-		s.Settle()
-	}
-}
-
-// shut ends the goroutines of a contender that has some.
-func shut(c cache) {
-	if s, ok := c.(interface{ Close() }); ok {
-		s.Close()
-	}
-}
+func (c waitingCache) Close() { bench.Close(c.cache) }

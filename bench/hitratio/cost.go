@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/locmem/locmem/bench"
 )
 
 // costs says how times are measured.
@@ -33,12 +35,7 @@ type racer struct {
 }
 
 func (r racer) median() float64 {
-	sorted := slices.Sorted(slices.Values(r.ns))
-	mid := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[mid]
-	}
-	return (sorted[mid-1] + sorted[mid]) / 2
+	return bench.Median(bench.Row{NS: slices.Sorted(slices.Values(r.ns))})
 }
 
 // writeCosts lets the contenders take turns at each point, A B C, B C A, C A B,
@@ -126,8 +123,8 @@ func (r *racer) turn(requests int) error {
 		began := time.Now()
 		t := replay(c, keys, values)
 		elapsed += time.Since(began)
-		settle(c)
-		shut(c)
+		bench.Settle(c)
+		bench.Close(c)
 		if t.wrong != 0 {
 			return fmt.Errorf("%s at %d of %s: %w", r.name, r.point.limit, r.trace.name, errWrong)
 		}

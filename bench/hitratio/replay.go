@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/locmem/locmem/bench"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -182,7 +183,7 @@ func (j job) run() (outcome, error) {
 	if err != nil {
 		return o, err
 	}
-	defer shut(c)
+	defer bench.Close(c)
 	if s, ok := c.(interface{ Shards() int }); ok {
 		o.shards = s.Shards()
 	}
