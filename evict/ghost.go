@@ -86,7 +86,7 @@ func (g *ghosts) ticks(limit int) uint32 {
 }
 
 // size returns how many of its last limit pushes a FIFO remembers.
-func (g *ghosts) size(fifo uint32, limit int) int {
+func (g *ghosts) size(fifo, limit int) int {
 	f := &g.fifos[fifo]
 	n := uint32(0)
 	for age := range g.ticks(limit) {
@@ -127,7 +127,7 @@ func (g *ghosts) take(hash uint32, limit int) (fifo int) {
 }
 
 // push remembers a key in a FIFO. The bucket's oldest element makes room.
-func (g *ghosts) push(fifo, hash uint32) {
+func (g *ghosts) push(fifo int, hash uint32) {
 	f := &g.fifos[fifo]
 	if f.pushed == g.tick {
 		f.pushed = 0
@@ -146,7 +146,7 @@ func (g *ghosts) push(fifo, hash uint32) {
 	if b[7] != 0 {
 		g.forget(b[7])
 	}
-	*b = ghostBucket{tag<<tagShift | fifo<<stampBits | f.now, b[0], b[1], b[2], b[3], b[4], b[5], b[6]}
+	*b = ghostBucket{tag<<tagShift | uint32(fifo)<<stampBits | f.now, b[0], b[1], b[2], b[3], b[4], b[5], b[6]}
 }
 
 // forget takes an element out of its FIFO's count and returns its age in ticks.

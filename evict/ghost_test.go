@@ -18,12 +18,12 @@ type ghostHistory struct {
 }
 
 type ghostPush struct {
-	fifo, bucket, tag uint32
-	tick              int
-	taken             bool
+	fifo, tick  int
+	bucket, tag uint32
+	taken       bool
 }
 
-func (h *ghostHistory) push(fifo, hash uint32) {
+func (h *ghostHistory) push(fifo int, hash uint32) {
 	bucket, tag := h.g.place(hash)
 	tick := h.count[fifo] / int(h.g.tick)
 	h.count[fifo]++
@@ -52,14 +52,14 @@ func (h *ghostHistory) take(hash uint32, ticks int) int {
 		if p.tag == tag && !p.taken {
 			p.taken = true
 			if h.age(p) < ticks {
-				return int(p.fifo)
+				return p.fifo
 			}
 		}
 	}
 	return -1
 }
 
-func (h *ghostHistory) size(fifo uint32, ticks int) (n int) {
+func (h *ghostHistory) size(fifo, ticks int) (n int) {
 	for bucket := range h.g.count {
 		for _, p := range h.recent(bucket) {
 			if p.fifo == fifo && !p.taken && h.age(p) < ticks {
@@ -80,7 +80,7 @@ func TestGhostsRememberTheLastPushes(t *testing.T) {
 			h := ghostHistory{g: &g}
 			found, missed := 0, 0
 			for step := range 6000 {
-				key, fifo := mix32(rnd.Uint32N(uint32(3*most+2))), uint32(rnd.IntN(fifos))
+				key, fifo := mix32(rnd.Uint32N(uint32(3*most+2))), rnd.IntN(fifos)
 				limit := most - rnd.IntN(1+most/8)
 				ticks := (limit + int(g.tick) - 1) / int(g.tick)
 				if rnd.IntN(3) == 0 {
@@ -96,7 +96,7 @@ func TestGhostsRememberTheLastPushes(t *testing.T) {
 				}
 				if step%500 == 0 {
 					require.NoError(t, g.validate())
-					for i := range uint32(fifos) {
+					for i := range fifos {
 						require.Equal(t, h.size(i, ticks), g.size(i, limit))
 					}
 				}
@@ -113,7 +113,7 @@ func TestGhostsForgetFewTooEarly(t *testing.T) {
 	const most = 40_000
 	g := newGhosts(2, most)
 	for key := range uint32(4 * most) {
-		g.push(key&1, mix32(key))
+		g.push(int(key&1), mix32(key))
 	}
 	require.NoError(t, g.validate())
 	lost := 0

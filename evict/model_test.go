@@ -316,7 +316,7 @@ func (m *tinyClockModel) wins(c, v *entry, a uint32) bool {
 }
 
 // forget removes an entry and remembers its key.
-func (m *tinyClockModel) forget(ghost uint32, e *entry) *entry {
+func (m *tinyClockModel) forget(ghost int, e *entry) *entry {
 	m.remove(e)
 	m.ghosts.push(ghost, e.hash)
 	return e

@@ -62,7 +62,7 @@ func (r *sieve) Admit(uint32, int64)   {}
 func (r *sieve) Reweigh(uint32, int64) {}
 func (r *sieve) Resize(int)            {}
 
-func (r *sieve) passed() uint32 { return 1 + 2 - r.ahead }
+func (r *sieve) passed() uint32 { return 3 - r.ahead }
 
 func (r *sieve) Insert(slot uint32, _ int64) { r.insert(r.ahead, slot) }
 

@@ -112,15 +112,15 @@ func blocksFor(entries int) uint32 {
 // to catch up with several would forget everything. If it is to be smaller than
 // its base it starts anew.
 func (s *sketch) resize(entries int) {
+	if s.target = blocksFor(entries); s.target < s.base {
+		*s = newSketch(entries)
+		return
+	}
 	period := max(leastPeriod, periodFactor*entries)
 	if period < s.period {
 		s.added = int(float64(s.added) / float64(s.period) * float64(period))
 	}
 	s.period = period
-	s.target = blocksFor(entries)
-	if s.target < s.base {
-		*s = newSketch(entries)
-	}
 }
 
 // entries returns how many entries the sketch is made for.

@@ -82,7 +82,7 @@ const (
 	// A ghost has so many-th of the entries. A tenth would gain 0.04, but a window
 	// of a tenth would then never learn of keys that come back after a third.
 	ghostShare = 4 // half the entries: 0.08
-	walkovers  = 4 // of candidates asked for once, one in so many competes; each: nothing, none: 0.04
+	oneIn      = 4 // of candidates asked for once, one in so many competes; each: nothing, none: 0.04
 	sureCount  = 2 // a victim asked for so often is given one more; 3: 0.04, 4: 0.09, never: 0.17
 	newStart   = 2 // times the size is a large step; see resizeMemory
 )
@@ -98,10 +98,10 @@ type tinyClock struct {
 	walkovers uint32  // counts candidates that were asked for once
 	steps     int     // left to the call that is under way
 	full      bool    // room was made for an entry since Clear
-	// The weights that window and protected are meant to have, and an entry's
-	// mean weight, as last computed of basis: at the start of Insert and of Evict.
-	window, protected, mean int64
-	basis                   basis
+	// The weights that window and protected are meant to have, as last computed of
+	// basis: at the start of Insert and of Evict.
+	window, protected int64
+	basis             basis
 
 	// Weights are kept as what is over 1, so that nothing is stored of entries
 	// that all weigh 1.
@@ -122,14 +122,15 @@ func (r *tinyClock) MaxMark() uint32 { return 1 }
 
 func (r *tinyClock) Hit(uint32) {}
 
-// Admit counts the miss, remembers the weight that is to come, and moves the window's share if a ghost knows the key:
-// by one entry, or by more if the ghost that was hit is the smaller one.
+// Admit counts the miss, remembers the weight that is to come, and moves the
+// window's share if a ghost knows the key: by one entry, or by more if the ghost
+// that was hit is the smaller one.
 func (r *tinyClock) Admit(hash uint32, weight int64) {
 	r.incoming = weight
 	limit := r.held / ghostShare
 	if fifo := r.ghosts.take(hash, limit); fifo >= 0 {
-		of := float64(r.ghosts.size(uint32(fifo), limit) + 1)
-		other := float64(r.ghosts.size(uint32(1-fifo), limit))
+		of := float64(r.ghosts.size(fifo, limit) + 1)
+		other := float64(r.ghosts.size(1-fifo, limit))
 		step := max(1, other/of) / float64(max(1, r.held))
 		if fifo == evicted {
 			step = -step
@@ -203,7 +204,7 @@ func (r *tinyClock) contest(candidate, keep uint32) uint32 {
 	if count <= 1 && !r.weighted {
 		r.walkovers++
 	}
-	if count > 1 || r.weighted || r.walkovers%walkovers == 0 {
+	if count > 1 || r.weighted || r.walkovers%oneIn == 0 {
 		if victim := r.victim(keep); victim != None { // there is none in a cache of one entry
 			other := r.slots.Hash(victim)
 			if r.wins(candidate, victim, count, r.sketch.estimate(other)) {
@@ -311,11 +312,8 @@ func (r *tinyClock) limit() {
 		return
 	}
 	r.basis = of
-	r.mean = 1
-	if r.weighted && r.held > 0 {
-		r.mean = max(1, of.total/int64(r.held))
-	}
-	r.window = max(r.mean, int64(r.share*float64(of.total)))
+	mean := of.total / int64(max(1, r.held))
+	r.window = max(1, mean, int64(r.share*float64(of.total)))
 	r.protected = int64(protectedShare * float64(of.total-r.window))
 }
 
