@@ -211,10 +211,11 @@ func inTurn(opts *locmem.Options[int, int]) {
 	}, false)
 }
 
+func nothing(evict.Ring, uint32) uint32 { return evict.None }
+
 // A policy that gives no victim, or the wrong one, is told so, in the call that
 // met it; the engine stays whole and serves everybody else.
 func TestAPolicyThatGivesNoVictimIsToldSo(t *testing.T) {
-	nothing := func(evict.Ring, uint32) uint32 { return evict.None }
 	const mayNot = ": Evict must return None only if nothing but keep is held"
 	type engine = locmem.Engine[int, int]
 	next := func(e *engine) { e.Set(9, 9) }
@@ -339,12 +340,19 @@ func TestAPolicyThatGivesNoVictimIsToldSo(t *testing.T) {
 	}
 }
 
-func TestResizeReturnsThatThePolicyGivesNoVictim(t *testing.T) {
-	e := locmem.Must(locmem.New(locmem.Options[int, int]{MaxEntries: 2, Shards: 1, Policy: choosing(func(evict.Ring, uint32) uint32 {
-		return evict.None
-	})}))
+// fullOf returns an engine of one shard with the policy, which holds its two
+// entries, 1 and 2.
+func fullOf(policy evict.Policy) *locmem.Engine[int, int] {
+	e := locmem.Must(locmem.New(locmem.Options[int, int]{
+		MaxEntries: 2, Shards: 1, Policy: policy, Clock: locmem.NewManualClock(theStart),
+	}))
 	e.Set(1, 1)
 	e.Set(2, 2)
+	return e
+}
+
+func TestResizeReturnsThatThePolicyGivesNoVictim(t *testing.T) {
+	e := fullOf(choosing(nothing))
 	within(t, func() {
 		assert.ErrorContains(t, e.Resize(1, 0), "locmem: the policy evicted nothing of 2 entries in shard 0")
 		assert.True(t, e.Delete(1))
@@ -355,11 +363,7 @@ func TestResizeReturnsThatThePolicyGivesNoVictim(t *testing.T) {
 
 // A load has callers of its own, who get it as their error.
 func TestALoadThatThePolicyGivesNoRoomFails(t *testing.T) {
-	e := locmem.Must(locmem.New(locmem.Options[int, int]{MaxEntries: 2, Shards: 1, Policy: choosing(func(evict.Ring, uint32) uint32 {
-		return evict.None
-	})}))
-	e.Set(1, 1)
-	e.Set(2, 2)
+	e := fullOf(choosing(nothing))
 	load := func(context.Context, int) (int, error) { return 3, nil }
 	within(t, func() {
 		_, err := e.GetOrSet(t.Context(), 3, load)
@@ -375,24 +379,11 @@ func TestALoadThatThePolicyGivesNoRoomFails(t *testing.T) {
 
 // What a policy does wrong is the caller's to see, at the call that met it.
 func TestAFaultOfAPolicyIsNotHidden(t *testing.T) {
-	for _, tc := range []struct {
-		name  string
-		evict func(evict.Ring, uint32) uint32
-		check func(t *testing.T, write func())
-	}{
-		{"its panic reaches the writer as it is", func(evict.Ring, uint32) uint32 { panic("the policy gives up") }, func(t *testing.T, write func()) {
-			require.PanicsWithValue(t, "the policy gives up", write)
-		}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			// The shard is left locked, so nothing must come by later.
-			clock := locmem.NewManualClock(theStart)
-			e := locmem.Must(locmem.New(locmem.Options[int, int]{MaxEntries: 2, Shards: 1, Policy: choosing(tc.evict), Clock: clock}))
-			e.Set(1, 1)
-			e.Set(2, 2)
-			tc.check(t, func() { e.Set(3, 3) })
-		})
-	}
+	t.Run("its panic reaches the writer as it is", func(t *testing.T) {
+		// The shard is left locked, so nothing must come by later.
+		e := fullOf(choosing(func(evict.Ring, uint32) uint32 { panic("the policy gives up") }))
+		require.PanicsWithValue(t, "the policy gives up", func() { e.Set(3, 3) })
+	})
 	t.Run("what it forgets to hold is found by the engine's own check", func(t *testing.T) {
 		policy := choosing(func(ring evict.Ring, _ uint32) uint32 {
 			ring.Evict(true, evict.None)
