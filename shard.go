@@ -436,7 +436,7 @@ type expiry struct {
 	gone     bool  // already expired
 	deadline int64 // or never
 	idle     int64 // longest time between hits; 0: none
-	now      int64 // the time of the call; 0 if nothing depends on it
+	now      int64 // when the entry was last used: the time of the call; 0 if nothing depends on it
 }
 
 // setExpiry makes a held slot expire as said.
@@ -451,7 +451,7 @@ func (s *shard[K, V]) setExpiry(n uint32, sl *slot[K, V], x expiry) {
 	}
 	if x.deadline != never || x.idle > 0 {
 		if s.wheel == nil {
-			s.wheel = newWheel(x.now)
+			s.wheel = newWheel(max(0, x.now)) // an entry that is restored can be older than the engine
 		}
 		meta |= metaTimed
 		when := x.deadline
