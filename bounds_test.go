@@ -494,6 +494,9 @@ func TestClearAgainstWritersLosesNoCount(t *testing.T) {
 			writers.Go(func() { churn(e, rand.New(rand.NewPCG(rand.Uint64(), uint64(g))), 1000, 500) })
 		}
 		writers.Go(func() {
+			for e.Len() == 0 { // else all Clears may come before the first write
+				runtime.Gosched()
+			}
 			for range 200 {
 				e.Clear()
 				clock.Advance(100 * time.Microsecond)
