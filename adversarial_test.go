@@ -101,6 +101,17 @@ var calls = []struct {
 		_, err := e.Fetch(context.Background(), key, func(context.Context, int) (int, error) { return 1, nil })
 		return err == nil, err
 	}},
+	{"GetOrSetMany", func(e *locmem.Engine[int, int], key int) (bool, error) {
+		values, err := e.GetOrSetMany(context.Background(), []int{key, key + 1}, func(_ context.Context, keys []int) (map[int]int, error) {
+			return map[int]int{keys[0]: 1}, nil
+		})
+		return len(values) > 0, err
+	}},
+	{"InvalidateTags", func(e *locmem.Engine[int, int], key int) (bool, error) {
+		e.Set(key, 1, locmem.Tags("a", "b"))
+		e.InvalidateTags("b", "c")
+		return e.Has(key), nil
+	}},
 	{"GetMany", func(e *locmem.Engine[int, int], key int) (bool, error) {
 		return len(e.GetMany([]int{key, key + 1})) > 0, nil
 	}},

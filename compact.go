@@ -58,6 +58,14 @@ func (s *shard[K, V]) moveSlot(from, to uint32) {
 	if meta&metaTimed != 0 {
 		s.wheel.move(from, to, meta&metaIdle != 0)
 	}
+	if meta&metaTagged != 0 {
+		s.tagged.Grow(to)
+		*s.tagged.At(to), *s.tagged.At(from) = *s.tagged.At(from), nil
+	}
+	if err, ok := s.failures[from]; ok {
+		s.failures[to] = err
+		delete(s.failures, from)
+	}
 	s.ring.Move(from, to)
 	s.changed(to)
 	f.key, f.value, f.hash = *new(K), *new(V), 0
@@ -73,6 +81,9 @@ func (s *shard[K, V]) trim() {
 	}
 	if s.versions != nil {
 		s.versions.Truncate(above)
+	}
+	if s.tagged != nil {
+		s.tagged.Truncate(above)
 	}
 	if s.wheel != nil {
 		s.wheel.timers.Truncate(above)

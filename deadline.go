@@ -51,8 +51,8 @@ type wheel struct {
 
 // timer is a slot's place in the wheel.
 type timer struct {
-	// when is the deadline, or for an entry with an idle lifetime a time not
-	// after it: hits move that deadline without telling the wheel.
+	// when is the deadline and the shard's grace, or for an entry with an idle
+	// lifetime a time not after that: hits move it without telling the wheel.
 	when int64
 	next uint32 // in the bucket's list
 	prev uint32 // or inBucket with the bucket's number, at the list's head
@@ -68,6 +68,12 @@ type idleTimer struct {
 // end returns the time at which the entry expires if it is not hit again.
 func (t *idleTimer) end() int64 {
 	return min(t.deadline, after(t.used.Load(), t.span))
+}
+
+// gone is end with a grace beyond the hard deadline, during which a load may still
+// use the entry if it was not idle for too long.
+func (t *idleTimer) gone(grace int64) int64 {
+	return min(after(t.deadline, grace), after(t.used.Load(), t.span))
 }
 
 const inBucket = 1 << 31

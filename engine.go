@@ -4,6 +4,8 @@ package locmem
 
 import (
 	"context"
+	"math"
+	"runtime"
 	"weak"
 
 	"github.com/locmem/locmem/evict"
@@ -23,12 +25,20 @@ type Engine[K comparable, V any] struct {
 	opts     Options[K, V]
 	weighted bool // weights are asked for and accounted
 	plain    bool // no weights, and no lifetimes unless a call asks for one
+	lenient  bool // loads know of more than live entries and misses: see fetch
+	workers  int32
 	clock    *clock
 
 	entries account
 	weights account // in use if weighted
 
-	cursor lock.Uint32 // where the next search over all shards begins
+	tags    tagTable
+	purgeAt lock.Int64 // when to remove what was invalidated, or never
+	purged  lock.Int64 // when that was done last
+
+	refreshing       lock.Int32 // refreshes that run
+	refreshesSkipped lock.Uint64
+	cursor           lock.Uint32 // where the next search over all shards begins
 
 	serial lock.Mutex // protects the right to hold credit without a shard's lock; see steal
 }
@@ -52,8 +62,16 @@ func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
 		clock:    newClock(opts.Clock),
 	}
 	e.plain = !e.weighted && opts.TTL == 0 && opts.Idle == 0
+	e.tags.open(e.oldestLoad)
+	e.purgeAt.Store(never)
+	e.purged.Store(-purgeEvery)
 	e.entries.open(limitOf(int64(opts.MaxEntries)))
 	e.weights.open(limitOf(opts.MaxWeight))
+	e.lenient = opts.StaleFor > 0 || opts.StaleIfError > 0 || opts.NegativeTTL > 0 || opts.RefreshAhead > 0
+	e.workers = int32(min(opts.Workers, math.MaxInt32))
+	if opts.Workers == 0 {
+		e.workers = int32(4 * runtime.GOMAXPROCS(0))
+	}
 	self := weak.Make(e)
 	e.clock.engine = func() sweeper {
 		if e := self.Value(); e != nil {
@@ -66,6 +84,9 @@ func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
 		s := &e.shards[i]
 		s.id = i
 		s.clock = e.clock
+		s.tags = &e.tags
+		s.grace = int64(max(opts.StaleFor, opts.StaleIfError))
+		s.loading.oldest.Store(math.MaxUint64)
 		s.counting = opts.Stats
 		s.keepHash = opts.keepHash
 		s.reset()
@@ -261,9 +282,10 @@ func (e *Engine[K, V]) takeLocked(s *shard[K, V], hash uint32, key K) (value V, 
 	if n == evict.None {
 		return value, false
 	}
-	cause := Expired
-	if !s.dead(n, sl.meta.Load()) {
-		cause = Deleted
+	cause := Deleted
+	if meta := sl.meta.Load(); s.dead(n, meta) {
+		cause = s.deathCause(n, meta)
+	} else {
 		value, ok = sl.value, true
 	}
 	e.giveBack(1, s.remove(n, cause))
@@ -272,7 +294,7 @@ func (e *Engine[K, V]) takeLocked(s *shard[K, V], hash uint32, key K) (value V, 
 
 // Clear removes all entries. Loads that run keep their results to themselves.
 // It takes each shard's lock in turn, for a time that does not depend on what the
-// shard holds; entries that other goroutines store meanwhile may stay.
+// shard holds, and looks through what has carried tags without it; entries that other goroutines store meanwhile may stay.
 func (e *Engine[K, V]) Clear() {
 	for i := range e.shards {
 		s := &e.shards[i]
@@ -280,9 +302,11 @@ func (e *Engine[K, V]) Clear() {
 			s.out.admit()
 		}
 		s.mu.Lock()
-		e.giveBack(s.clear())
+		entries, weight, tagged := s.clear()
+		e.giveBack(entries, weight)
 		e.checkLocked(s)
 		s.mu.Unlock()
+		e.tags.releaseAll(tagged)
 		if s.out != nil {
 			s.out.deliver()
 		}
@@ -354,13 +378,16 @@ func (e *Engine[K, V]) Close() {
 		s.mu.Lock()
 		s.closed = true
 		aborted := s.abortLoads()
-		e.giveBack(s.clear())
+		entries, weight, tagged := s.clear()
+		e.giveBack(entries, weight)
 		e.checkLocked(s)
 		s.mu.Unlock()
-		for f := range aborted {
+		for _, f := range aborted {
 			f.finish(ErrClosed)
 		}
+		e.tags.releaseAll(tagged)
 	}
+	e.tags.landed()
 	e.deliverAll()
 }
 
@@ -368,6 +395,9 @@ func (e *Engine[K, V]) Close() {
 // clock's. Events are delivered on another goroutine unless the clock is manual:
 // a slow listener must not hold up the clock.
 func (e *Engine[K, V]) sweep(exact bool) {
+	if due := e.purgeAt.Load(); due != never && (exact || due <= e.clock.now()) {
+		e.purge()
+	}
 	pending := false
 	for i := range e.shards {
 		s := &e.shards[i]
@@ -391,9 +421,9 @@ func (e *Engine[K, V]) sweep(exact bool) {
 	}
 }
 
-// earliest returns a time before which no entry expires, or never.
+// earliest returns a time before which there is nothing to sweep, or never.
 func (e *Engine[K, V]) earliest() int64 {
-	first := int64(never)
+	first := e.purgeAt.Load()
 	for i := range e.shards {
 		first = min(first, e.shards[i].next.Load())
 	}

@@ -15,6 +15,12 @@ type Entry[V any] struct {
 	Idle time.Duration
 	// Weight is the entry's weight as accounted; 1 in an engine without weights.
 	Weight int64
+	// Stale tells that the deadline has passed: the value is from within
+	// Options.StaleFor or StaleIfError.
+	Stale bool
+	// LoadErr is the error of the last load that was to refresh the value and
+	// failed; nil if none has failed since the value was stored.
+	LoadErr error
 }
 
 // entryOf copies a held entry. Called under either lock.
@@ -26,6 +32,9 @@ func (s *shard[K, V]) entryOf(n uint32, sl *slot[K, V]) Entry[V] {
 	}
 	if meta&metaIdle != 0 {
 		entry.Idle = time.Duration(s.wheel.idles.At(n).span)
+	}
+	if s.failures != nil {
+		entry.LoadErr = s.failures[n]
 	}
 	return entry
 }

@@ -11,6 +11,11 @@ import (
 var (
 	// ErrNoLoader: the call gave no loader and Options.Load is not set.
 	ErrNoLoader = errors.New("locmem: no loader: the call gives none and Options.Load is not set")
+	// ErrNotFound is for loaders to return, wrapped or not: there is nothing for the
+	// key. See Options.NegativeTTL. It is also the answer to GetOrSet and Fetch for
+	// a key that such an answer is kept for, or that the loader of a GetOrSetMany
+	// has left out.
+	ErrNotFound = errors.New("locmem: not found")
 	// ErrNilContext: the context was nil.
 	ErrNilContext = errors.New("locmem: nil context")
 	// ErrReentrant: the call would wait for itself: a loader asked, directly or

@@ -246,7 +246,7 @@ func TestAfterCloseEverythingIsAMiss(t *testing.T) {
 					ok, err := call.do(e, 1)
 					assert.False(t, ok)
 					switch call.name {
-					case "GetOrSet", "Fetch", "Resize", "Save", "Restore":
+					case "GetOrSet", "Fetch", "GetOrSetMany", "Resize", "Save", "Restore":
 						assert.ErrorIs(t, err, locmem.ErrClosed)
 					default:
 						assert.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/bits"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/locmem/locmem/evict"
@@ -79,6 +80,36 @@ type Options[K comparable, V any] struct {
 	// key. Its context lives while anyone waits for the result.
 	Load func(ctx context.Context, key K) (V, error)
 
+	// LoadTimeout ends the context of a loader so long after its start, on the real
+	// clock: a loader that heeds its context then fails, and with it its callers.
+	// 0: only the callers' contexts limit it, and those of a refresh nothing.
+	LoadTimeout time.Duration
+	// NegativeTTL is for how long the answer of a loader is kept that there is
+	// nothing for the key, an error that is ErrNotFound: until then loads of the key
+	// get ErrNotFound at once. Such a note takes the room of an entry, of weight 1,
+	// is shortened by Jitter, is seen by GetOrSet, Fetch and GetOrSetMany alone, and is never reported to
+	// OnRemove. 0: it is not kept.
+	NegativeTTL time.Duration
+	// StaleFor is how long after its deadline a value is still returned by
+	// GetOrSet, Fetch and GetOrSetMany, at once, while one refresh runs in the background. All
+	// other methods do not see it. 0: not at all.
+	StaleFor time.Duration
+	// StaleIfError is how long after its deadline a value is returned by loads that
+	// fail, instead of the error, which Fetch tells (Entry.LoadErr). 0: not at all.
+	//
+	// Entries are held for the longer of both windows beyond their deadlines, if
+	// their room is not needed. An idle lifetime has no such windows.
+	StaleIfError time.Duration
+	// RefreshAhead is how long before its deadline a value that GetOrSet, Fetch or
+	// GetOrSetMany returns is refreshed in the background. It should be a small
+	// part of the lifetimes, and longer than a load takes. 0: not at all.
+	RefreshAhead time.Duration
+	// Workers bounds the goroutines that run loaders with nobody waiting, which
+	// are refreshes: if so many run, none is started, and a later read tries again.
+	// It also bounds how many loaders of one key GetOrSetMany runs at once where
+	// it is given no loader of many. 0: 4 for each processor that can run at once.
+	Workers int
+
 	// Codec encodes keys and values for Save and Restore. nil: encoding/gob, which
 	// keeps exported fields only and wants the types of interface values registered;
 	// what it does not take, a function for one, is an error of Save. Nil pointers and
@@ -133,6 +164,23 @@ func (o *Options[K, V]) validate() error {
 	}
 	if o.Idle < 0 {
 		fault("Idle is %v: it must not be negative", o.Idle)
+	}
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"LoadTimeout", o.LoadTimeout},
+		{"NegativeTTL", o.NegativeTTL},
+		{"StaleFor", o.StaleFor},
+		{"StaleIfError", o.StaleIfError},
+		{"RefreshAhead", o.RefreshAhead},
+	} {
+		if d.d < 0 {
+			fault("%s is %v: it must not be negative", d.name, d.d)
+		}
+	}
+	if o.Workers < 0 {
+		fault("Workers is %d: it must not be negative", o.Workers)
 	}
 	if !(o.Jitter >= 0 && o.Jitter <= 1) { // so that NaN is outside
 		fault("Jitter is %v: it must be 0 to 1", o.Jitter)
@@ -196,11 +244,12 @@ func limitOf(limit int64) int64 {
 }
 
 // EntryOption sets one property of the entry that a call writes. Options are
-// plain values: a call with options allocates nothing.
+// plain values: a call with options allocates nothing, but for Tags.
 type EntryOption struct {
 	kind optionKind
 	n    int64
 	at   time.Time
+	tags []string
 }
 
 type optionKind uint8
@@ -214,6 +263,7 @@ const (
 	optionIdle
 	optionWeight
 	optionLimit
+	optionTags
 )
 
 // TTL makes the entry expire d from now. d <= 0 means already expired: the key
@@ -223,8 +273,8 @@ func TTL(d time.Duration) EntryOption { return EntryOption{kind: optionTTL, n: i
 // NoTTL makes the entry live for ever, whatever Options.TTL says.
 func NoTTL() EntryOption { return EntryOption{kind: optionNoTTL} }
 
-// KeepTTL leaves deadline and idle lifetime of a live entry as they are. An
-// entry that is not live gets the defaults.
+// KeepTTL leaves deadline and idle lifetime of a live entry as they are, and its
+// tags unless the call names others. An entry that is not live gets the defaults.
 func KeepTTL() EntryOption { return EntryOption{kind: optionKeepTTL} }
 
 // ExpireAt makes the entry expire at t, measured from now on the engine's clock.
@@ -256,6 +306,14 @@ func Limit(n int) EntryOption {
 	return EntryOption{kind: optionLimit, n: int64(n)}
 }
 
+// Tags makes the entry carry the tags, of which one is enough for InvalidateTags to
+// remove it. No tags are none. A write without the option leaves none of an older
+// entry's, unless it has KeepTTL. What a load with tags stores carries them. Each
+// tag is a short search under a lock, and some 16 bytes an entry.
+func Tags(tags ...string) EntryOption {
+	return EntryOption{kind: optionTags, tags: slices.Clone(tags)}
+}
+
 // settings is what the options of one call say together. Where two options set
 // the same property, the later one counts.
 type settings struct {
@@ -267,6 +325,7 @@ type settings struct {
 	weight    int64
 	hasWeight bool
 	limit     int64 // 0: none
+	tags      []string
 }
 
 func settingsOf(opts []EntryOption) (s settings) {
@@ -287,6 +346,8 @@ func (s *settings) add(opts []EntryOption) {
 			s.weight, s.hasWeight = o.n, true
 		case optionLimit:
 			s.limit = o.n
+		case optionTags:
+			s.tags = o.tags
 		}
 	}
 }

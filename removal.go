@@ -16,7 +16,7 @@ type Cause uint8
 
 // The causes. The zero Cause is none of them.
 const (
-	_           Cause = iota
+	noCause     Cause = iota
 	Replaced          // a write put another value in its place
 	Deleted           // Delete, Take, Compute, or a write whose deadline had passed
 	Evicted           // it made room, or Evict was called
@@ -95,7 +95,7 @@ func (c *cleared[K, V]) next() (r Removal[K, V], ok bool) {
 	for c.at < c.top {
 		c.at++
 		sl := c.slots.At(c.at)
-		if sl.meta.Load()&metaHeld == 0 {
+		if sl.meta.Load()&(metaHeld|metaNegative) != metaHeld {
 			continue
 		}
 		weight := int64(1)
@@ -266,7 +266,7 @@ func (o *outbox[K, V]) admit() {
 // caller, and the load it has asked for.
 var (
 	callName = reflect.TypeFor[Cause]().PkgPath() + ".(*outbox[...]).call"
-	flyName  = reflect.TypeFor[Cause]().PkgPath() + ".(*Engine[...]).flyForListener"
+	flyName  = reflect.TypeFor[Cause]().PkgPath() + ".forListener"
 )
 
 // insideListener reports whether the current goroutine runs a listener of any

@@ -430,7 +430,11 @@ func TestAListenerThatEndsItsGoroutineLosesNothing(t *testing.T) {
 					}
 				})
 				within(t, func() { assert.NoError(t, e.Drain(context.Background())) })
-				require.NoError(t, e.Validate())
+				within(t, func() { // a Resize that did not return goes on elsewhere
+					for e.Validate() != nil {
+						runtime.Gosched()
+					}
+				})
 				armed.Store(false)
 				e.Clear()
 				require.Zero(t, e.Len(), "credit was lost")

@@ -28,6 +28,11 @@ const (
 	metaHeld  = 1 << 2 // the slot holds an entry
 	metaTimed = 1 << 3 // the entry is in the deadline index
 	metaIdle  = 1 << 4 // the entry has an idle lifetime; metaTimed is set too
+
+	metaTagged   = 1 << 5 // the entry carries tags
+	metaNegative = 1 << 6 // it is not an entry: a load has found nothing for the key
+
+	metaMortal = metaTimed | metaTagged | metaNegative // reads may not find what is held; see dead
 )
 
 // shard is one stripe of an engine.
@@ -38,6 +43,8 @@ const (
 //	INVARIANT: the wheel holds the held slots marked metaTimed.
 //	INVARIANT: next is not after any deadline in the wheel, but for those that had
 //	passed when they were filed.
+//	INVARIANT: a slot has tags if and only if it is held and marked metaTagged.
+//	INVARIANT: a slot in failures is held.
 type shard[K comparable, V any] struct {
 	_ [0]func() // not comparable
 
@@ -54,8 +61,10 @@ type shard[K comparable, V any] struct {
 	closed   bool
 
 	hits, misses lock.Uint64
+	staleServes  lock.Uint64
 
 	clock *clock     // never changes
+	grace int64      // how long entries are held beyond their deadlines; never changes
 	next  lock.Int64 // nothing in the wheel is due earlier; stored under mu
 	wheel *wheel     // made with the first deadline
 
@@ -75,9 +84,13 @@ type shard[K comparable, V any] struct {
 	versions *paged.Array[uint64] // made with the first Compute
 	stamp    uint64               // the last version given
 
-	flights map[K]*flight[K, V]        // that callers can join
-	loading map[*flight[K, V]]struct{} // all that have not landed
-	out     *outbox[K, V]              // nil without a listener; never changes
+	tags     *tagTable               // the engine's; never changes
+	tagged   *paged.Array[[]carried] // made with the first tag
+	failures map[uint32]error        // why an entry was not refreshed when it was last tried
+
+	flights map[K]*flight[K, V] // that callers can join
+	loading flights[K, V]       // all that have not landed
+	out     *outbox[K, V]       // nil without a listener; never changes
 	counts  counts
 
 	seed     maphash.Seed
@@ -106,7 +119,7 @@ func (s *shard[K, V]) reset() {
 	s.slots = paged.New[slot[K, V]]()
 	s.free, s.top, s.len, s.weight = evict.None, 0, 0, 0
 	s.packing = false
-	s.wheel, s.weights = nil, nil
+	s.wheel, s.weights, s.tagged, s.failures = nil, nil, nil, nil
 	s.next.Store(never)
 	if s.versions != nil {
 		versions := paged.New[uint64]() // versions go on: a Compute under way must see the change
@@ -242,16 +255,23 @@ func (s *shard[K, V]) allocate() (uint32, *slot[K, V]) {
 	return n, sl
 }
 
-// dead reports whether an entry has expired, the boundary included. Called under
-// either lock, with the entry's meta.
+// dead reports whether reads must not find what a slot holds: an entry that has
+// expired, the boundary included, or was invalidated, or the note that there is
+// none. Called under either lock, with the entry's meta.
 func (s *shard[K, V]) dead(n, meta uint32) bool {
+	return meta&metaMortal != 0 &&
+		(meta&metaNegative != 0 || s.expired(n, meta) || s.invalid(n, meta))
+}
+
+// expired reports whether what a slot holds has expired.
+func (s *shard[K, V]) expired(n, meta uint32) bool {
 	if meta&metaTimed == 0 {
 		return false
 	}
 	if meta&metaIdle != 0 {
 		return s.wheel.idles.At(n).end() <= s.clock.now()
 	}
-	return s.clock.passed(s.wheel.timers.At(n).when)
+	return s.clock.passed(s.deadline(n, meta))
 }
 
 // deadline returns the time at which an entry expires, or never.
@@ -261,9 +281,19 @@ func (s *shard[K, V]) deadline(n, meta uint32) int64 {
 		return never
 	case meta&metaIdle != 0:
 		return s.wheel.idles.At(n).end()
-	default:
+	case meta&metaNegative != 0:
 		return s.wheel.timers.At(n).when
+	default:
+		return s.wheel.timers.At(n).when - s.grace
 	}
+}
+
+// deathCause returns why an entry that is dead will have been removed.
+func (s *shard[K, V]) deathCause(n, meta uint32) Cause {
+	if s.invalid(n, meta) {
+		return Invalidated
+	}
+	return Expired
 }
 
 // live returns the slot of a key's entry if it has one that has not expired.
@@ -323,7 +353,7 @@ func (s *shard[K, V]) get(hash uint32, key K) (value V, ok bool) {
 	n, sl := s.find(hash, key)
 	if n != evict.None {
 		meta := sl.meta.Load()
-		if meta&metaTimed == 0 || !s.dead(n, meta) {
+		if meta&metaMortal == 0 || !s.dead(n, meta) {
 			value, ok = sl.value, true
 			if meta&metaMark < s.maxMark && meta&metaIdle == 0 {
 				sl.meta.CompareAndSwap(meta, meta+1)
@@ -396,7 +426,12 @@ func (s *shard[K, V]) version(n uint32) uint64 {
 
 // report queues the event of an entry that goes, and counts it.
 func (s *shard[K, V]) report(sl *slot[K, V], weight int64, cause Cause) {
+	if sl.meta.Load()&metaNegative != 0 {
+		s.counts.removed[noCause]++
+		return
+	}
 	s.counts.removed[cause]++
+	s.counts.weights[cause] += weight
 	if s.out != nil {
 		s.out.append(parcel[K, V]{removal: Removal[K, V]{Key: sl.key, Value: sl.value, Cause: cause, Weight: weight}}, 1)
 	}
@@ -409,8 +444,18 @@ func (s *shard[K, V]) drop(n uint32, cause Cause) (weight int64) {
 	weight = s.weightOf(n)
 	s.report(sl, weight, cause)
 	s.index.remove(sl.hash, n)
-	if sl.meta.Load()&metaTimed != 0 {
+	meta := sl.meta.Load()
+	if meta&metaTimed != 0 {
 		s.wheel.remove(n)
+	}
+	if cause == Invalidated {
+		s.overtakeOlder(sl.key, *s.tagged.At(n))
+	}
+	if meta&metaTagged != 0 {
+		s.setTags(n, sl, nil)
+	}
+	if s.failures != nil {
+		delete(s.failures, n)
 	}
 	s.changed(n)
 	s.len--
@@ -434,6 +479,7 @@ func (s *shard[K, V]) remove(n uint32, cause Cause) (weight int64) {
 type expiry struct {
 	keep     bool  // of a live entry: as it is
 	gone     bool  // already expired
+	negative bool  // of the note that there is no entry: it has no grace
 	deadline int64 // or never
 	idle     int64 // longest time between hits; 0: none
 	now      int64 // when the entry was last used: the time of the call; 0 if nothing depends on it
@@ -455,6 +501,9 @@ func (s *shard[K, V]) setExpiry(n uint32, sl *slot[K, V], x expiry) {
 		}
 		meta |= metaTimed
 		when := x.deadline
+		if !x.negative {
+			when = after(when, s.grace)
+		}
 		if x.idle > 0 {
 			meta |= metaIdle
 			s.wheel.addIdle(n, x.idle, x.deadline, x.now)
@@ -469,12 +518,13 @@ func (s *shard[K, V]) setExpiry(n uint32, sl *slot[K, V], x expiry) {
 	sl.meta.Store(meta)
 }
 
-// due returns a held slot whose entry has expired, or None; see wheel.due.
+// due returns a held slot whose entry has expired, its grace included, or None;
+// see wheel.due.
 func (s *shard[K, V]) due(now int64, exact bool, budget *int) uint32 {
 	for s.wheel != nil {
 		n := s.wheel.due(now, exact, budget)
 		if n != evict.None && s.slots.At(n).meta.Load()&metaIdle != 0 {
-			if end := s.wheel.idles.At(n).end(); end > now { // hit since
+			if end := s.wheel.idles.At(n).gone(s.grace); end > now { // hit since
 				s.wheel.remove(n)
 				s.wheel.add(n, end)
 				*budget--
@@ -498,15 +548,17 @@ func (s *shard[K, V]) victim(incoming bool, keep uint32) (n uint32, cause Cause)
 		budget := maxRemovals
 		if n = s.due(s.clock.now(), false, &budget); n != evict.None && n != keep {
 			s.ring.Remove(n)
-			return n, Expired
+			return n, s.deathCause(n, s.slots.At(n).meta.Load())
 		}
 	}
 	if s.ordered != nil && s.ordered.Oldest() != s.id {
 		return evict.None, 0
 	}
 	n = s.ring.Evict(incoming, keep)
-	if n != evict.None && n <= s.top && s.dead(n, s.slots.At(n).meta.Load()) {
-		return n, Expired
+	if n != evict.None && n <= s.top {
+		if meta := s.slots.At(n).meta.Load(); s.dead(n, meta) {
+			return n, s.deathCause(n, meta)
+		}
 	}
 	return n, Evicted
 }
@@ -520,7 +572,7 @@ func (s *shard[K, V]) sweep(now int64, exact bool) (removed, weight int64, more 
 		if n == evict.None {
 			return removed, weight, budget <= 0
 		}
-		weight += s.remove(n, Expired)
+		weight += s.remove(n, s.deathCause(n, s.slots.At(n).meta.Load()))
 		removed++
 		budget--
 	}
@@ -539,23 +591,34 @@ func (s *shard[K, V]) overtake(key K) {
 	}
 }
 
-// clear takes all the shard holds away and returns how many entries and what
-// weight. It costs the same whatever the shard holds: events are made when they
-// are delivered.
-func (s *shard[K, V]) clear() (entries, weight int64) {
-	entries, weight = int64(s.len), s.weight
+// overtakeOlder is overtake for an entry that goes because its tags were
+// invalidated: a load that began since then goes on.
+func (s *shard[K, V]) overtakeOlder(key K, tags []carried) {
+	if f := s.flights[key]; f != nil && lastInvalidation(tags) > f.began {
+		s.overtake(key)
+	}
+}
+
+// clear takes all the shard holds away and returns how many entries, what weight,
+// and the tags, which are to be released without the lock. It costs the same
+// whatever the shard holds: events are made when they are delivered.
+func (s *shard[K, V]) clear() (entries, weight int64, tagged *paged.Array[[]carried]) {
 	for _, f := range s.flights {
 		f.overtaken = true
 	}
 	clear(s.flights)
 	if s.top == 0 {
-		return 0, 0
+		return 0, 0, nil
 	}
-	s.counts.removed[Cleared] += uint64(entries)
-	if s.out != nil && entries > 0 {
-		s.out.append(parcel[K, V]{cleared: &cleared[K, V]{slots: s.slots, weights: s.weights, top: s.top}}, int(entries))
+	entries, weight, tagged = int64(s.len), s.weight, s.tagged
+	notes := s.counts.notes()
+	s.counts.removed[noCause] += notes
+	s.counts.removed[Cleared] += uint64(entries) - notes
+	s.counts.weights[Cleared] += weight - int64(notes)
+	if events := int(entries) - int(notes); s.out != nil && events > 0 {
+		s.out.append(parcel[K, V]{cleared: &cleared[K, V]{slots: s.slots, weights: s.weights, top: s.top}}, events)
 	}
 	s.ring.Clear()
 	s.reset()
-	return entries, weight
+	return entries, weight, tagged
 }

@@ -3,7 +3,10 @@
 package locmem
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"math"
 	"runtime/debug"
 	"slices"
 
@@ -28,29 +31,81 @@ import (
 //	INVARIANT: a flight in shard.flights is neither done nor overtaken.
 //	INVARIANT: a flight in shard.loading is not done.
 type flight[K comparable, V any] struct {
-	key    K
-	cancel context.CancelFunc
-	node   waitNode
+	key   K
+	hash  uint32
+	shard *shard[K, V]
+	call  *loaderCall
+	// began is how far the clock of the tags had come: what was invalidated since
+	// then wins over what is loaded.
+	began uint64
 
 	// Under the shard's lock.
-	waiters   int
-	overtaken bool
-	done      bool
+	waiters      int  // a refresh has the engine as one, so that it is never left
+	refresh      bool // nobody asked for the result
+	overtaken    bool
+	done         bool
+	older, newer *flight[K, V] // in shard.loading
 
-	// The result. entry is written by the loader's goroutine alone, err by whoever
-	// set done; waiters read them when the gate is open.
-	entry Entry[V]
-	err   error
-	gate  *lock.Gate
-
-	took int64 // by the loader, in nanoseconds; its goroutine's alone
+	// The result. It is written by the loader's goroutine alone, except that err
+	// is written by whoever set done; waiters read it when the gate is open.
+	entry       Entry[V]
+	err         error
+	invalidated uint64 // 0, or the last invalidation of its tags, for which it was not stored
+	took        int64  // in nanoseconds; its part of the call's
+	gate        *lock.Gate
 }
 
 // finish lets the waiters have the result. Called once, by whoever set done.
 func (f *flight[K, V]) finish(err error) {
 	f.err = err
 	f.gate.Open()
-	f.cancel()
+	f.call.landed()
+}
+
+// flights are the flights of a shard in the order in which they began.
+//
+//	INVARIANT: oldest is what the first one's began is, or the largest number.
+type flights[K comparable, V any] struct {
+	first, last *flight[K, V]
+	oldest      lock.Uint64 // stored under the shard's lock
+}
+
+func (l *flights[K, V]) add(f *flight[K, V]) {
+	if f.older = l.last; f.older != nil {
+		f.older.newer = f
+	} else {
+		l.first = f
+		l.oldest.Store(f.began)
+	}
+	l.last = f
+}
+
+func (l *flights[K, V]) remove(f *flight[K, V]) {
+	if f.newer != nil {
+		f.newer.older = f.older
+	} else {
+		l.last = f.older
+	}
+	if f.older != nil {
+		f.older.newer = f.newer
+		return
+	}
+	l.first = f.newer
+	oldest := uint64(math.MaxUint64)
+	if l.first != nil {
+		oldest = l.first.began
+	}
+	l.oldest.Store(oldest)
+}
+
+// oldestLoad returns how far the clock of the tags had come when the oldest load
+// of any shard began, or math.MaxUint64 if none runs.
+func (e *Engine[K, V]) oldestLoad() uint64 {
+	oldest := uint64(math.MaxUint64)
+	for i := range e.shards {
+		oldest = min(oldest, e.shards[i].loading.oldest.Load())
+	}
+	return oldest
 }
 
 // GetOrSet returns the value of a live entry, or else loads it, stores it with
@@ -60,16 +115,22 @@ func (f *flight[K, V]) finish(err error) {
 // key wait for its result. Each waits under its own context only: when that ends,
 // the caller gets its error and the load goes on for the others, under a context
 // that has the values of the first caller's context and ends when nobody waits
-// any more. The options of the first caller count, and over them what the loader
-// says by LoadOptions.
+// any more, or after Options.LoadTimeout. The options of the first caller count,
+// and over them what the loader says by LoadOptions.
 //
 // A write or removal of the key during the load (Set, Delete, Clear, Compute and
-// the like) wins: if an entry is live at the end its value is returned, else the
-// loaded value is returned and not stored. Errors are returned to all who wait
-// and are not stored; a panic becomes a *PanicError, runtime.Goexit ErrGoexit,
-// and the key can be loaded again at once. A loader that asks, with the context
-// it was given, for a key whose load waits for it in turn gets ErrReentrant. After Close the error is
-// ErrClosed.
+// the like), or an invalidation of one of the tags, wins: if an entry is live at
+// the end its value is returned, else the loaded value is returned and not stored.
+// Errors are returned to all who wait and are not stored; a panic becomes a
+// *PanicError, runtime.Goexit ErrGoexit, and the key can be loaded again at once.
+// An error that is ErrNotFound says that there is nothing to load: an entry that
+// was to be refreshed is removed, and with Options.NegativeTTL the answer is kept,
+// and given as ErrNotFound itself. A loader that asks, with the context it was
+// given, for a key whose load waits for it in turn gets ErrReentrant. After Close
+// the error is ErrClosed.
+//
+// With Options.StaleFor, StaleIfError and RefreshAhead the value may be one whose
+// lifetime has passed, and loads may run with nobody waiting.
 //
 // A hit is as Get. A miss takes the shard's lock, starts a goroutine for the
 // loader, which runs with no lock held, and blocks until the result is there.
@@ -82,6 +143,10 @@ func (e *Engine[K, V]) GetOrSet(ctx context.Context, key K, load func(context.Co
 		}
 	}
 	hash := e.hasher.sum(key)
+	if e.lenient {
+		entry, err := e.fetchOrLoad(ctx, hash, key, load, opts)
+		return entry.Value, err
+	}
 	if value, ok := e.shardOf(hash).get(uint32(hash), key); ok {
 		return value, nil
 	}
@@ -89,34 +154,15 @@ func (e *Engine[K, V]) GetOrSet(ctx context.Context, key K, load func(context.Co
 	return entry.Value, err
 }
 
-// Fetch is GetOrSet that tells more of the entry. The entry of a value that was
-// loaded and not stored has the value alone.
+// Fetch is GetOrSet that tells more of the entry: whether its lifetime has passed,
+// and what went wrong when it was last to be refreshed. The entry of a value that
+// was loaded and not stored has the value alone.
 func (e *Engine[K, V]) Fetch(ctx context.Context, key K, load func(context.Context, K) (V, error), opts ...EntryOption) (Entry[V], error) {
 	load, err := e.loader(ctx, load)
 	if err != nil {
 		return Entry[V]{}, err
 	}
-	hash := e.hasher.sum(key)
-	if entry, ok := e.fetch(hash, key); ok {
-		return entry, nil
-	}
-	return e.load(ctx, hash, key, load, settingsOf(opts))
-}
-
-// fetch is get that returns the entry.
-func (e *Engine[K, V]) fetch(hash uint64, key K) (entry Entry[V], ok bool) {
-	s := e.shardOf(hash)
-	s.lockToUse()
-	n, sl := s.live(uint32(hash), key)
-	if n != evict.None {
-		s.use(n, sl, sl.meta.Load())
-		entry, ok = s.entryOf(n, sl), true
-	}
-	s.unlockToUse()
-	if s.counting {
-		s.count(ok)
-	}
-	return entry, ok
+	return e.fetchOrLoad(ctx, e.hasher.sum(key), key, load, opts)
 }
 
 // loader returns the loader to use, or what is wrong with the arguments.
@@ -133,112 +179,252 @@ func (e *Engine[K, V]) loader(ctx context.Context, load func(context.Context, K)
 	return load, nil
 }
 
+// fetchOrLoad is GetOrSet with all its windows.
+func (e *Engine[K, V]) fetchOrLoad(ctx context.Context, hash uint64, key K, load func(context.Context, K) (V, error), opts []EntryOption) (Entry[V], error) {
+	entry, found := e.fetch(hash, key)
+	switch found {
+	case missing:
+		return e.load(ctx, hash, key, load, settingsOf(opts))
+	case noted:
+		return entry, ErrNotFound
+	case due:
+		e.refresh(ctx, []keyed[K]{{key: key, hash: hash}}, oneByOne(load), settingsOf(opts))
+	case usable:
+	}
+	return entry, nil
+}
+
 // load is the way of a miss: it joins the key's flight or takes off in a new one,
 // and waits.
 func (e *Engine[K, V]) load(ctx context.Context, hash uint64, key K, load func(context.Context, K) (V, error), set settings) (Entry[V], error) {
-	if err := ctx.Err(); err != nil {
-		return Entry[V]{}, err
+	for {
+		if err := ctx.Err(); err != nil {
+			return Entry[V]{}, err
+		}
+		b := e.board(ctx, hash, key, nil)
+		if b.flight == nil {
+			return b.entry, b.err
+		}
+		call := b.flight.call
+		if !waitNodeOf(ctx).wait(&call.node) {
+			e.leave(b.flight)
+			return Entry[V]{}, ErrReentrant
+		}
+		if b.own {
+			e.start(call, []*flight[K, V]{b.flight}, oneByOne(load), &set)
+		}
+		entry, again, err := e.await(ctx, b)
+		if !again {
+			return entry, err
+		}
 	}
+}
+
+// boarding is a caller's place in a flight, or the answer that makes one
+// unnecessary.
+type boarding[K comparable, V any] struct {
+	flight *flight[K, V]
+	own    bool   // the caller is to start it
+	since  uint64 // how far the clock of the tags had come
+
+	entry Entry[V]
+	err   error
+}
+
+// board joins a key's flight, or makes one that is to belong to a loader's call; if
+// that is nil, to one of its own.
+func (e *Engine[K, V]) board(ctx context.Context, hash uint64, key K, call *loaderCall) (b boarding[K, V]) {
 	s := e.shardOf(hash)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return Entry[V]{}, ErrClosed
+		b.err = ErrClosed
+		return b
 	}
-	if n, sl := s.live(uint32(hash), key); n != evict.None { // stored since the miss
-		s.use(n, sl, sl.meta.Load())
-		entry := s.entryOf(n, sl)
-		s.mu.Unlock()
-		return entry, nil
+	b.since = e.tags.clock.Load()
+	removed := false
+	if n, sl := s.find(uint32(hash), key); n != evict.None {
+		meta := sl.meta.Load()
+		switch {
+		case !s.dead(n, meta): // stored since the miss
+			s.use(n, sl, meta)
+			b.entry = s.entryOf(n, sl)
+			s.mu.Unlock()
+			return b
+		case meta&metaNegative != 0 && !s.expired(n, meta):
+			s.mu.Unlock()
+			b.err = ErrNotFound
+			return b
+		case s.invalid(n, meta): // removed here, so that an older load is not joined
+			e.giveBack(1, s.remove(n, Invalidated))
+			removed = true
+		}
 	}
 	// A key that is not equal to itself is never found here, so it flies alone.
-	f := s.flights[key]
-	own := f == nil
-	if own {
-		f = s.takeOff(ctx, key, e.hasher.storable(key))
+	b.flight = s.flights[key]
+	if b.own = b.flight == nil; b.own {
+		if call == nil {
+			call = e.newCall(ctx)
+		}
+		b.flight = s.takeOff(hash, key, e.hasher.storable(key), call, b.since)
 	} else {
 		s.counts.loadsShared++
 	}
-	f.waiters++
+	b.flight.waiters++
+	e.checkLocked(s)
 	s.mu.Unlock()
+	if removed && s.out != nil {
+		s.out.deliver()
+	}
+	return b
+}
 
-	waiting := waitNodeOf(ctx)
-	if !waiting.wait(&f.node) {
-		s.leave(f)
-		return Entry[V]{}, ErrReentrant
-	}
-	if own {
-		if insideListener() {
-			lock.Go(func() { e.flyForListener(s, f, hash, load, &set) })
-		} else {
-			lock.Go(func() { e.fly(s, f, hash, load, &set) })
-		}
-	}
-	err := f.gate.Wait(ctx)
-	waiting.stop(&f.node)
+// await waits for a flight; the wait is in the graph. again tells that what it
+// brought is older than an invalidation that the caller knows of.
+func (e *Engine[K, V]) await(ctx context.Context, b boarding[K, V]) (entry Entry[V], again bool, err error) {
+	f := b.flight
+	err = f.gate.Wait(ctx)
+	waitNodeOf(ctx).stop(&f.call.node)
 	if err != nil {
-		s.leave(f)
-		return Entry[V]{}, err
+		e.leave(f)
+		return entry, false, err
 	}
 	if f.err != nil {
-		return Entry[V]{}, f.err
+		return entry, false, f.err
 	}
-	return f.entry, nil
+	return f.entry, f.invalidated > 0 && f.invalidated <= b.since, nil
 }
 
 // takeOff makes the flight of a key. Called under the shard's lock.
-func (s *shard[K, V]) takeOff(ctx context.Context, key K, shared bool) *flight[K, V] {
-	f := &flight[K, V]{key: key, gate: lock.NewGate()}
-	ctx, f.cancel = context.WithCancel(&loadContext{Context: context.WithoutCancel(ctx), node: &f.node})
-	f.node.ctx = ctx
-	if s.loading == nil {
-		s.flights = make(map[K]*flight[K, V])
-		s.loading = make(map[*flight[K, V]]struct{})
-	}
+func (s *shard[K, V]) takeOff(hash uint64, key K, shared bool, call *loaderCall, began uint64) *flight[K, V] {
+	f := &flight[K, V]{key: key, hash: uint32(hash), shard: s, call: call, began: began, gate: lock.NewGate()}
+	call.open.Add(1)
 	if shared {
+		if s.flights == nil {
+			s.flights = make(map[K]*flight[K, V])
+		}
 		s.flights[key] = f
 	}
-	s.loading[f] = struct{}{}
+	s.loading.add(f)
 	s.counts.loads++
 	return f
 }
 
-// flyForListener is fly for a listener that waits for the load. It is a frame by
-// which insideListener knows the loader as part of the listener.
-//
-//go:noinline
-func (e *Engine[K, V]) flyForListener(s *shard[K, V], f *flight[K, V], hash uint64, load func(context.Context, K) (V, error), set *settings) {
-	e.fly(s, f, hash, load, set)
+// loaderCall is one call of a loader, for one flight or for many.
+type loaderCall struct {
+	node   waitNode
+	cancel context.CancelFunc
+	open   lock.Int32 // its flights that are not done; its context ends with the last
 }
 
-// fly runs the loader, the only place where one is called, and lands.
-func (e *Engine[K, V]) fly(s *shard[K, V], f *flight[K, V], hash uint64, load func(context.Context, K) (V, error), set *settings) {
-	var w write[K, V]
+// newCall makes a call whose context has the values of a caller's.
+func (e *Engine[K, V]) newCall(ctx context.Context) *loaderCall {
+	c := &loaderCall{}
+	ctx = &loadContext{Context: context.WithoutCancel(ctx), node: &c.node}
+	if timeout := e.opts.LoadTimeout; timeout > 0 {
+		c.node.ctx, c.cancel = context.WithTimeout(ctx, timeout)
+	} else {
+		c.node.ctx, c.cancel = context.WithCancel(ctx)
+	}
+	return c
+}
+
+// landed is called for each flight of the call that is done.
+func (c *loaderCall) landed() {
+	if c.open.Add(-1) == 0 {
+		c.cancel()
+	}
+}
+
+// loaded is what a loader has returned: a function that gives the value of a key,
+// false if it was left out.
+type loaded[K comparable, V any] func(key K) (V, bool)
+
+// loadFunc calls a user's loader for the keys of some flights.
+type loadFunc[K comparable, V any] func(ctx context.Context, flights []*flight[K, V]) (loaded[K, V], error)
+
+// oneByOne makes a loadFunc of a loader of one key, for one flight.
+func oneByOne[K comparable, V any](load func(context.Context, K) (V, error)) loadFunc[K, V] {
+	return func(ctx context.Context, flights []*flight[K, V]) (loaded[K, V], error) {
+		value, err := load(ctx, flights[0].key)
+		return func(K) (V, bool) { return value, true }, err
+	}
+}
+
+// start runs a loader on a goroutine of its own for a caller who will wait.
+func (e *Engine[K, V]) start(c *loaderCall, flights []*flight[K, V], load loadFunc[K, V], set *settings) {
+	fly := func() { e.fly(c, flights, load, set) }
+	if insideListener() {
+		lock.Go(func() { forListener(fly) })
+	} else {
+		lock.Go(fly)
+	}
+}
+
+// forListener calls f for a listener that waits for it. It is a frame by which
+// insideListener knows f as part of the listener.
+//
+//go:noinline
+func forListener(f func()) {
+	f()
+}
+
+// fly runs the loader, the only place where one is called, and lands the flights.
+func (e *Engine[K, V]) fly(c *loaderCall, flights []*flight[K, V], load loadFunc[K, V], set *settings) {
+	writes := make([]write[K, V], len(flights))
 	err := ErrGoexit // unless the function below gets to its end
 	begin := e.clock.now()
 	defer func() {
-		f.took = e.clock.now() - begin
+		took := e.clock.now() - begin
 		if err != nil {
 			if p := recover(); p != nil {
 				err = &PanicError{Value: p, Stack: debug.Stack()}
 			}
 		}
-		if err == nil && e.hasher.storable(f.key) {
-			e.apply(s, &w) // which lands
-		} else {
-			s.land(f, err)
+		for i, f := range flights {
+			f.took = took / int64(len(flights))
+			if w := &writes[i]; err == nil && e.hasher.storable(f.key) {
+				e.carryOut(f.shard, w) // which lands
+			} else {
+				e.land(f, cmp.Or(err, w.failure), w.mode == noting)
+			}
+		}
+		// Listeners only now, when all have landed: one may end the goroutine.
+		if len(flights) > 1 || writes[0].wide {
+			e.deliverAll()
+		} else if out := flights[0].shard.out; out != nil {
+			out.deliver()
 		}
 	}()
-	value, failure := load(f.node.ctx, f.key)
-	if failure == nil {
-		if own := f.node.options.Load(); own != nil {
+	values, failure := load(c.node.ctx, flights)
+	if failure == nil || errors.Is(failure, ErrNotFound) {
+		if own := c.node.options.Load(); own != nil {
 			set.add(*own)
 		}
-		w = write[K, V]{key: f.key, value: value, hash: uint32(hash), mode: ifLoading, flight: f}
-		e.prepareSet(&w, set)
-		f.entry.Value = value
+		for i, f := range flights {
+			writes[i] = e.resultOf(f, values, failure, set)
+		}
+		failure = nil
 	}
 	err = failure
+}
+
+// resultOf makes the write by which a flight lands. It may call the user's weigher.
+func (e *Engine[K, V]) resultOf(f *flight[K, V], values loaded[K, V], failure error, set *settings) write[K, V] {
+	w := write[K, V]{key: f.key, hash: f.hash, mode: ifLoading, flight: f}
+	if failure == nil {
+		var found bool
+		if w.value, found = values(f.key); found {
+			f.entry.Value = w.value
+			e.prepareSet(&w, set)
+			return w
+		}
+		failure = ErrNotFound
+	}
+	w.mode, w.failure, w.weight, w.limit = noting, failure, 1, set.limit
+	w.expiry = expiry{gone: e.opts.NegativeTTL == 0, negative: true}
+	w.expiry.deadline = after(e.clock.now(), e.jittered(int64(e.opts.NegativeTTL)))
+	return w
 }
 
 // LoadOptions gives the value that a loader is about to return options of its own:
@@ -258,40 +444,84 @@ func LoadOptions(ctx context.Context, opts ...EntryOption) bool {
 }
 
 // land ends a flight whose loader has ended. If its value was stored, nobody has
-// been able to join it since: the write has taken it out of shard.flights.
-func (s *shard[K, V]) land(f *flight[K, V], err error) {
+// been able to join it since: the write has taken it out of shard.flights. notFound
+// tells that the loader has found nothing.
+func (e *Engine[K, V]) land(f *flight[K, V], err error, notFound bool) {
+	s := f.shard
 	s.mu.Lock()
-	if err != nil {
+	switch {
+	case notFound:
+		s.counts.loadsNotFound++
+	case err != nil:
 		s.counts.loadErrors++
+	default:
+		s.counts.loadSuccesses++
 	}
 	s.counts.loadTime += f.took
 	first := s.end(f)
+	if first && err != nil && !notFound && s.rescue(f, err, int64(e.opts.StaleIfError)) {
+		err = nil
+	}
 	s.mu.Unlock()
 	if first {
 		f.finish(err)
 	}
+	e.tags.landed()
+}
+
+// rescue makes the entry that a failed load was to replace its result, if that is
+// still within a window of its deadline, and keeps the error with it. Called under
+// the shard's lock.
+func (s *shard[K, V]) rescue(f *flight[K, V], err error, window int64) bool {
+	n, sl := s.find(f.hash, f.key)
+	if n == evict.None {
+		return false
+	}
+	meta := sl.meta.Load()
+	if meta&metaNegative != 0 || s.invalid(n, meta) {
+		return false
+	}
+	if !f.overtaken {
+		if s.failures == nil {
+			s.failures = make(map[uint32]error)
+		}
+		s.failures[n] = err
+	}
+	if window == 0 || !s.within(n, meta, window) {
+		return false
+	}
+	f.entry = s.entryOf(n, sl)
+	f.entry.LoadErr = err
+	if f.entry.Stale = s.expired(n, meta); f.entry.Stale {
+		served := f.waiters
+		if f.refresh {
+			served-- // the engine itself
+		}
+		s.staleServes.Add(uint64(served))
+	}
+	return true
 }
 
 // leave is called by a waiter who gives up. The last one takes the flight with
 // it.
-func (s *shard[K, V]) leave(f *flight[K, V]) {
+func (e *Engine[K, V]) leave(f *flight[K, V]) {
+	s := f.shard
 	s.mu.Lock()
 	f.waiters--
 	last := f.waiters == 0 && s.end(f)
 	s.mu.Unlock()
 	if last {
 		f.finish(context.Canceled) // nobody waits; the loader's context ends
+		e.tags.landed()
 	}
 }
 
 // abortLoads ends all flights and returns them, to be finished without the lock.
-func (s *shard[K, V]) abortLoads() map[*flight[K, V]]struct{} {
-	aborted := s.loading
-	for f := range aborted {
-		f.done = true
+func (s *shard[K, V]) abortLoads() (aborted []*flight[K, V]) {
+	for f := s.loading.first; f != nil; f = s.loading.first {
+		aborted = append(aborted, f)
+		s.end(f)
 	}
-	s.loading = nil
-	clear(s.flights)
 	return aborted
 }
 
@@ -302,7 +532,7 @@ func (s *shard[K, V]) end(f *flight[K, V]) bool {
 		return false
 	}
 	f.done = true
-	delete(s.loading, f)
+	s.loading.remove(f)
 	if s.flights[f.key] == f {
 		delete(s.flights, f.key)
 	}

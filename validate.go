@@ -5,6 +5,7 @@ package locmem
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/locmem/locmem/evict"
@@ -44,6 +45,9 @@ func (e *Engine[K, V]) validate() error {
 		entries += int64(s.len)
 		weight += s.weight
 	}
+	if err := e.validateTagTable(); err != nil {
+		faults = append(faults, err)
+	}
 	if used := e.entries.used(); used != entries {
 		faults = append(faults, fmt.Errorf("account: %d entries are held, %d accounted", entries, used))
 	}
@@ -74,6 +78,7 @@ func (e *Engine[K, V]) validateShard(s *shard[K, V]) error {
 		s.validateIndex(),
 		s.validateRing(),
 		s.validateWheel(),
+		s.validateTags(),
 		s.validateFlights(),
 		s.validateCounts(),
 	)
@@ -291,8 +296,8 @@ func (s *shard[K, V]) validateWheel() error {
 				if s.next.Load() > max(t.when, w.tick<<tickShift) {
 					return fmt.Errorf("deadlines: next is %d, slot %d is due at %d", s.next.Load(), n, t.when)
 				}
-				if end := s.deadline(n, s.slots.At(n).meta.Load()); end < t.when {
-					return fmt.Errorf("deadlines: slot %d expires at %d, before the %d it is filed under", n, end, t.when)
+				if end := s.heldUntil(n, s.slots.At(n).meta.Load()); end < t.when {
+					return fmt.Errorf("deadlines: slot %d is held until %d, before the %d it is filed under", n, end, t.when)
 				}
 			}
 		}
@@ -303,19 +308,95 @@ func (s *shard[K, V]) validateWheel() error {
 	return nil
 }
 
-// validateFlights checks the tables of loads.
-func (s *shard[K, V]) validateFlights() error {
-	for key, f := range s.flights {
-		if f.done || f.overtaken || f.key != key {
-			return fmt.Errorf("flights: that of key %v is done %v, overtaken %v, of key %v", key, f.done, f.overtaken, f.key)
+// heldUntil returns when a held slot's timer is due at the latest.
+func (s *shard[K, V]) heldUntil(n, meta uint32) int64 {
+	if meta&metaIdle != 0 {
+		return s.wheel.idles.At(n).gone(s.grace)
+	}
+	return s.wheel.timers.At(n).when
+}
+
+// validateTags checks that the slots which carry tags are those that are marked.
+func (s *shard[K, V]) validateTags() error {
+	for n := uint32(1); n <= s.top; n++ {
+		meta := s.slots.At(n).meta.Load()
+		var tags []carried
+		if s.tagged != nil && int(n) < s.tagged.Len() {
+			tags = *s.tagged.At(n)
 		}
-		if _, ok := s.loading[f]; !ok {
-			return fmt.Errorf("flights: that of key %v is not loading", key)
+		if len(tags) > 0 != (meta&metaTagged != 0) {
+			return fmt.Errorf("tags: slot %d has %d tags, its marks are %#x", n, len(tags), meta)
+		}
+		if meta&metaNegative != 0 && meta&(metaIdle|metaTagged|metaHeld) != metaHeld {
+			return fmt.Errorf("slots: slot %d is negative, its marks are %#x", n, meta)
 		}
 	}
-	for f := range s.loading {
+	for n := range s.failures {
+		if n > s.top || s.slots.At(n).meta.Load()&(metaHeld|metaNegative) != metaHeld {
+			return fmt.Errorf("failures: slot %d, which is not an entry's, has one", n)
+		}
+	}
+	return nil
+}
+
+// validateTagTable checks that the tags know how many entries carry them. Called
+// under all shards' locks.
+func (e *Engine[K, V]) validateTagTable() error {
+	users := map[*tag]int{}
+	for i := range e.shards {
+		if tagged := e.shards[i].tagged; tagged != nil {
+			for n := range tagged.Len() {
+				for _, c := range *tagged.At(uint32(n)) {
+					users[c.tag]++
+				}
+			}
+		}
+	}
+	waiting := 0
+	for i := range e.tags.stripes {
+		st := &e.tags.stripes[i]
+		st.mu.Lock()
+		defer st.mu.Unlock() //nolint:revive // until all are checked
+		waiting += len(st.waiting)
+		for _, r := range st.records {
+			if r.users != users[r] || r.users == 0 && !r.waiting || r.waiting != slices.Contains(st.waiting, r) {
+				return fmt.Errorf("tags: %d entries carry %q, it counts %d, and is waiting: %v", users[r], r.name, r.users, r.waiting)
+			}
+			delete(users, r)
+		}
+	}
+	if len(users) > 0 {
+		return fmt.Errorf("tags: entries carry %d that are not known", len(users))
+	}
+	if int(e.tags.waiting.Load()) != waiting {
+		return fmt.Errorf("tags: %d are waiting, %d counted", waiting, e.tags.waiting.Load())
+	}
+	return nil
+}
+
+// validateFlights checks the tables of loads.
+func (s *shard[K, V]) validateFlights() error {
+	loading := map[*flight[K, V]]bool{}
+	var older *flight[K, V]
+	for f := s.loading.first; f != nil; older, f = f, f.newer {
 		if f.done || f.waiters < 1 {
 			return fmt.Errorf("flights: one of key %v is loading, done %v, with %d waiters", f.key, f.done, f.waiters)
+		}
+		if f.older != older || older != nil && older.began > f.began {
+			return fmt.Errorf("flights: that of key %v is out of order", f.key)
+		}
+		loading[f] = true
+	}
+	oldest := uint64(math.MaxUint64)
+	if first := s.loading.first; first != nil {
+		oldest = first.began
+	}
+	if s.loading.last != older || s.loading.oldest.Load() != oldest {
+		return fmt.Errorf("flights: the oldest is said to have begun at %d, it has at %d", s.loading.oldest.Load(), oldest)
+	}
+	for key, f := range s.flights {
+		if f.done || f.overtaken || f.key != key || !loading[f] {
+			return fmt.Errorf("flights: that of key %v is done %v, overtaken %v, of key %v, loading %v", key, f.done, f.overtaken, f.key, loading[f])
 		}
 	}
 	return nil
@@ -329,8 +410,9 @@ func (s *shard[K, V]) validateCounts() error {
 			removed += n
 		}
 	}
-	if s.counts.inserts-removed != uint64(s.len) {
-		return fmt.Errorf("counters: %d inserts less %d removals are not the %d held", s.counts.inserts, removed, s.len)
+	inserts := s.counts.inserts + s.counts.negatives
+	if inserts-removed != uint64(s.len) {
+		return fmt.Errorf("counters: %d inserts less %d removals are not the %d held", inserts, removed, s.len)
 	}
 	if s.counts.updates != s.counts.removed[Replaced] {
 		return fmt.Errorf("counters: %d updates, %d replaced", s.counts.updates, s.counts.removed[Replaced])

@@ -4,6 +4,7 @@ package locmem
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -83,7 +84,7 @@ func TestValidateReportsEveryBrokenInvariant(t *testing.T) {
 			meta.Store(meta.Load() | metaIdle)
 		}},
 		{"next too late", "next is", func(_ *engine, s *shard[int, int]) { s.next.Store(never) }},
-		{"filed too late", "expires at", func(_ *engine, s *shard[int, int]) {
+		{"filed too late", "is held until", func(_ *engine, s *shard[int, int]) {
 			s.wheel.idles.At(s.anyHeld(metaIdle)).deadline = 0
 		}},
 		{"flight done and joinable", "flights: ", func(_ *engine, s *shard[int, int]) {
@@ -91,12 +92,27 @@ func TestValidateReportsEveryBrokenInvariant(t *testing.T) {
 				f.done = true
 			}
 		}},
-		{"flight not loading", "is not loading", func(_ *engine, s *shard[int, int]) { clear(s.loading) }},
-		{"flight without waiters", "0 waiters", func(_ *engine, s *shard[int, int]) {
-			for f := range s.loading {
-				f.waiters = 0
-			}
+		{"flight not loading", "loading false", func(_ *engine, s *shard[int, int]) {
+			s.loading.first, s.loading.last = nil, nil
+			s.loading.oldest.Store(math.MaxUint64)
 		}},
+		{"flight without waiters", "0 waiters", func(_ *engine, s *shard[int, int]) { s.loading.first.waiters = 0 }},
+		{"flights out of order", "out of order", func(_ *engine, s *shard[int, int]) { s.loading.first.older = s.loading.first }},
+		{"oldest flight", "the oldest is said", func(_ *engine, s *shard[int, int]) { s.loading.oldest.Store(7) }},
+		{"tags of a slot that has none", "tags: slot", func(_ *engine, s *shard[int, int]) {
+			*s.tagged.At(s.anyHeld(metaTagged)) = nil
+		}},
+		{"negative and idle", "is negative", func(_ *engine, s *shard[int, int]) {
+			meta := &s.slots.At(s.anyHeld(metaIdle)).meta
+			meta.Store(meta.Load() | metaNegative)
+		}},
+		{"failure of a free slot", "failures: ", func(_ *engine, s *shard[int, int]) {
+			s.failures = map[uint32]error{s.free: ErrGoexit}
+		}},
+		{"users of a tag", "tags: ", func(e *engine, _ *shard[int, int]) { e.tags.stripe("a").records["a"].users++ }},
+		{"tag without users", "tags: ", func(e *engine, _ *shard[int, int]) { e.tags.stripe("c").record("c") }},
+		{"tag that is not known", "tags: ", func(e *engine, _ *shard[int, int]) { clear(e.tags.stripe("a").records) }},
+		{"waiting tag", "tags: ", func(e *engine, _ *shard[int, int]) { e.tags.waiting.Add(1) }},
 		{"inserts", "counters: ", func(_ *engine, s *shard[int, int]) { s.counts.inserts++ }},
 		{"updates", "counters: ", func(_ *engine, s *shard[int, int]) { s.counts.updates++ }},
 		{"entries account", "account: ", func(e *engine, _ *shard[int, int]) { e.entries.give(1) }},
@@ -108,7 +124,7 @@ func TestValidateReportsEveryBrokenInvariant(t *testing.T) {
 			for i := range 90 {
 				switch i % 3 {
 				case 0:
-					e.Set(i, i, Weight(3))
+					e.Set(i, i, Weight(3), Tags("a", "b"))
 				case 1:
 					e.Set(i, i, TTL(time.Duration(i)*time.Second))
 				case 2:
@@ -123,7 +139,7 @@ func TestValidateReportsEveryBrokenInvariant(t *testing.T) {
 			for e.shardOf(e.hasher.sum(key)) != s {
 				key++
 			}
-			s.takeOff(context.Background(), key, true).waiters++ // a load under way
+			s.takeOff(e.hasher.sum(key), key, true, e.newCall(context.Background()), 0).waiters++ // a load under way
 			require.NoError(t, e.validate(), "before the damage")
 			tc.damage(e, s)
 			require.ErrorContains(t, e.validate(), tc.report)

@@ -3,6 +3,7 @@
 package locmem
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 
@@ -22,6 +23,7 @@ const (
 	ifPresent            // Replace
 	ifSame               // Compute: the entry is as it was read
 	ifLoading            // the end of a load: nothing was written since its start
+	noting               // the same, of a load that has found nothing
 	removeSame           // Compute: remove the entry if it is as it was read
 )
 
@@ -36,10 +38,12 @@ type write[K comparable, V any] struct {
 	weight int64
 	limit  int64 // of entries, for this write; 0: none
 	expiry expiry
+	tags   []string
 
 	slot    uint32 // ifSame, removeSame: what was read
 	version uint64
-	flight  *flight[K, V] // ifLoading
+	flight  *flight[K, V] // ifLoading, noting
+	failure error         // noting: what the loader returned
 
 	// Credit in hand: taken from the accounts or from victims, and not yet held
 	// by an entry. What is left at the end goes back.
@@ -140,6 +144,7 @@ func (e *Engine[K, V]) prepare(w *write[K, V], opts []EntryOption) {
 func (e *Engine[K, V]) prepareSet(w *write[K, V], set *settings) {
 	w.weight = e.weigh(w.key, w.value, set)
 	w.limit = set.limit
+	w.tags = set.tags
 	w.expiry = e.expiryOf(set)
 }
 
@@ -205,7 +210,8 @@ func (e *Engine[K, V]) settle(s *shard[K, V], w *write[K, V]) {
 		e.serial.Unlock()
 	}
 	if w.flight != nil {
-		s.land(w.flight, w.fault) // before listeners, which may be slow
+		e.land(w.flight, cmp.Or(w.fault, w.failure), w.mode == noting) // before listeners, which may be slow
+		return                                                         // to fly, which calls them
 	}
 	switch {
 	case w.wide:
@@ -231,10 +237,9 @@ func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 		return refused
 	}
 	n, sl := s.find(w.hash, w.key)
+	dead := evict.None
 	if n != evict.None && s.dead(n, sl.meta.Load()) {
-		w.entries++
-		w.credit += s.remove(n, Expired)
-		n, sl = evict.None, nil
+		n, sl, dead = evict.None, nil, n
 	}
 	switch w.mode {
 	case always:
@@ -250,16 +255,27 @@ func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 		if n != w.slot || s.version(n) != w.version {
 			return changed
 		}
-	case ifLoading:
-		switch {
-		case w.flight.done:
+	case ifLoading, noting:
+		if w.flight.done {
 			return refused
-		case n != evict.None: // a write has overtaken the load, and its value counts
-			w.flight.entry = s.entryOf(n, sl)
-			return kept
-		case w.flight.overtaken: // by a removal: what was loaded may be older
+		}
+		if w.flight.overtaken { // by a write, whose value counts, or by a removal
+			if n != evict.None {
+				w.flight.entry, w.failure = s.entryOf(n, sl), nil
+			}
 			return kept
 		}
+	}
+	if dead != evict.None {
+		w.entries++
+		w.credit += s.remove(dead, s.deathCause(dead, s.slots.At(dead).meta.Load()))
+		if w.flight != nil && w.flight.overtaken { // by the invalidation of the tags that it had
+			return kept
+		}
+	} else if w.mode == noting && n != evict.None {
+		w.entries++
+		w.credit += s.remove(n, Deleted)
+		n, sl = evict.None, nil
 	}
 	if w.mode == removeSame || w.expiry.gone && !(w.expiry.keep && n != evict.None) {
 		if n != evict.None {
@@ -310,9 +326,14 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 		if o := e.reserve(s, w, 0, w.weight-old, n); o != stored {
 			return o
 		}
-		w.credit -= w.weight - old
-		s.weight += w.weight - old
 	}
+	retag := !w.expiry.keep || len(w.tags) > 0
+	tags, o := e.carry(w)
+	if o != stored {
+		return o
+	}
+	w.credit -= w.weight - old
+	s.weight += w.weight - old
 	s.report(sl, old, Replaced)
 	s.counts.updates++
 	sl.value = w.value
@@ -325,6 +346,12 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 	}
 	if !w.expiry.keep {
 		s.setExpiry(n, sl, w.expiry)
+	}
+	if retag {
+		s.setTags(n, sl, tags)
+	}
+	if s.failures != nil {
+		delete(s.failures, n)
 	}
 	s.changed(n)
 	w.held = true
@@ -344,24 +371,54 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 	if o := e.reserve(s, w, 1, w.weight, evict.None); o != stored {
 		return o
 	}
+	tags, o := e.carry(w)
+	if o != stored {
+		return o
+	}
 	w.entries--
 	w.credit -= w.weight
 	n, sl := s.allocate()
 	sl.key, sl.value, sl.hash = w.key, w.value, hash
-	sl.meta.Store(metaHeld)
+	if w.mode == noting {
+		sl.meta.Store(metaHeld | metaNegative)
+		s.counts.negatives++
+	} else {
+		sl.meta.Store(metaHeld)
+		s.counts.inserts++
+	}
 	s.len++
 	s.weight += w.weight
 	s.setWeight(n, w.weight)
 	s.enter(n, sl)
 	s.ring.Insert(n, w.weight)
 	s.setExpiry(n, sl, w.expiry)
+	if tags != nil {
+		s.setTags(n, sl, tags)
+	}
 	s.changed(n)
-	s.counts.inserts++
 	w.held = true
-	if w.flight != nil {
+	if w.mode == ifLoading {
 		w.flight.entry = s.entryOf(n, sl)
 	}
 	return stored
+}
+
+// carry returns the tags of an entry that is about to be stored. If one of them
+// was invalidated since the load began that the entry comes from, it returns
+// kept. Called under the shard's lock.
+func (e *Engine[K, V]) carry(w *write[K, V]) ([]carried, outcome) {
+	if len(w.tags) == 0 {
+		return nil, stored
+	}
+	tags := e.tags.carry(w.tags)
+	if f := w.flight; f != nil {
+		if last := lastInvalidation(tags); last > f.began {
+			f.invalidated = last
+			e.tags.release(tags)
+			return nil, kept
+		}
+	}
+	return tags, stored
 }
 
 // reserve brings so many entries and so much weight of credit into the writer's

@@ -580,7 +580,9 @@ func TestManyKeyCallsAreAsSoManyCalls(t *testing.T) {
 					require.Equal(t, single.Len(), many.Len())
 					require.NoError(t, many.Validate())
 				}
-				require.Equal(t, single.Stats(), many.Stats())
+				one, other := single.Stats(), many.Stats()
+				one.PerShard, other.PerShard = nil, nil // their hashes differ
+				require.Equal(t, one, other)
 			})
 		}
 	}

@@ -8,14 +8,14 @@ var loadFaults = []Fault{
 	{
 		Name: "every caller loads for itself", Property: "LDR-1", Test: "TestOneLoadServesAllCallersOfAKey",
 		File: "singleflight.go",
-		Old:  "\town := f == nil\n",
-		New:  "\town := true\n",
+		Old:  "b.own = b.flight == nil; b.own",
+		New:  "b.own = true; b.own",
 	},
 	{
 		Name: "a load is not put where others can join it", Property: "LDR-1", Test: "TestLoadsAreSharedAsInSingleflight",
 		File: "singleflight.go",
-		Old:  "\tif shared {\n\t\ts.flights[key] = f\n",
-		New:  "\tif shared && s.closed {\n\t\ts.flights[key] = f\n",
+		Old:  "\tif shared {\n",
+		New:  "\tif shared && s.closed {\n",
 	},
 	{
 		Name: "a load that has ended can be joined", Property: "LDR-1", Test: "TestAnErrorReachesAllWaitersAndIsNotStored",
@@ -26,14 +26,14 @@ var loadFaults = []Fault{
 	{
 		Name: "waiters look the value up again", Property: "LDR-2", Test: "TestWaitersGetTheLoadedValueHoweverShortItsLife",
 		File: "singleflight.go",
-		Old:  "\treturn f.entry, nil\n",
-		New:  "\tif !own {\n\t\treturn e.Fetch(ctx, key, load)\n\t}\n\treturn f.entry, nil\n",
+		Old:  "\treturn f.entry, f.invalidated > 0",
+		New:  "\tif again, ok := e.Peek(f.key); !b.own {\n\t\treturn again, !ok, nil\n\t}\n\treturn f.entry, f.invalidated > 0",
 	},
 	{
 		Name: "the shard is locked during a load", Property: "LDR-3", Test: "TestALoadLocksNothing",
 		File: "singleflight.go",
-		Old:  "\tvalue, failure := load(f.node.ctx, f.key)\n",
-		New:  "\ts.mu.Lock()\n\tvalue, failure := load(f.node.ctx, f.key)\n\ts.mu.Unlock()\n",
+		Old:  "\tvalues, failure := load(c.node.ctx, flights)\n",
+		New:  "\tflights[0].shard.mu.Lock()\n\tvalues, failure := load(c.node.ctx, flights)\n\tflights[0].shard.mu.Unlock()\n",
 	},
 	{
 		Name: "the first caller's context ends the load", Property: "LDR-4", Test: "TestAWaiterLeavesOnItsOwnContext",
@@ -44,14 +44,14 @@ var loadFaults = []Fault{
 	{
 		Name: "the context of a load never ends", Property: "LDR-4", Test: "TestAWaiterLeavesOnItsOwnContext",
 		File: "singleflight.go",
-		Old:  "\tf.gate.Open()\n\tf.cancel()\n",
+		Old:  "\tf.gate.Open()\n\tf.call.landed()\n",
 		New:  "\tf.gate.Open()\n",
 	},
 	{
 		Name: "callers wait whatever their context says", Property: "LDR-4", Test: "TestAWaiterLeavesOnItsOwnContext",
 		File: "singleflight.go",
-		Old:  "\terr := f.gate.Wait(ctx)\n",
-		New:  "\terr := f.gate.Wait(context.Background())\n",
+		Old:  "\terr = f.gate.Wait(ctx)\n",
+		New:  "\terr = f.gate.Wait(context.Background())\n",
 	},
 	{
 		Name: "a load goes on when all have left", Property: "LDR-4", Test: "TestALoadThatAllHaveLeftIsCancelledAndDropped",
@@ -62,7 +62,7 @@ var loadFaults = []Fault{
 	{
 		Name: "a result that nobody waits for is stored", Property: "LDR-4", Test: "TestTheResultOfALoadThatAllHaveLeftIsNotStored",
 		File: "write.go",
-		Old:  "\t\tcase w.flight.done:\n\t\t\treturn refused\n",
+		Old:  "\t\tif w.flight.done {\n\t\t\treturn refused\n\t\t}\n",
 		New:  "",
 	},
 	{
@@ -86,8 +86,8 @@ var loadFaults = []Fault{
 	{
 		Name: "a loader that exits has loaded a zero", Property: "LDR-5", Test: "TestALoaderThatPanicsOrExitsWedgesNothing/calls_Goexit",
 		File: "singleflight.go",
-		Old:  "\t\t\ts.land(f, err)\n",
-		New:  "\t\t\tif err == ErrGoexit {\n\t\t\t\terr = nil\n\t\t\t}\n\t\t\ts.land(f, err)\n",
+		Old:  "\t\t\t\te.land(f, cmp.Or(err, w.failure)",
+		New:  "\t\t\t\tif err == ErrGoexit {\n\t\t\t\t\terr = nil\n\t\t\t\t}\n\t\t\t\te.land(f, cmp.Or(err, w.failure)",
 	},
 	{
 		Name: "the error in a panic is lost", Property: "LDR-5", Test: "TestALoaderThatPanicsOrExitsWedgesNothing/panics_with_an_error",
@@ -116,14 +116,14 @@ var loadFaults = []Fault{
 	{
 		Name: "a load replaces what was written meanwhile", Property: "LDR-6", Test: "TestAWriteDuringALoadWins/^Set$",
 		File: "write.go",
-		Old:  "\t\t\tw.flight.entry = s.entryOf(n, sl)\n\t\t\treturn kept\n\t\tcase w.flight.overtaken: // by a removal: what was loaded may be older\n\t\t\treturn kept\n",
-		New:  "\t\tcase w.flight.overtaken:\n",
+		Old:  "\t\tif w.flight.overtaken { // by a write, whose value counts, or by a removal\n",
+		New:  "\t\tif w.flight.overtaken && n == evict.None {\n",
 	},
 	{
 		Name: "a load undoes a removal that came before its end", Property: "LDR-6", Test: "TestAWriteThatRacesTheEndOfALoadWins",
 		File: "write.go",
-		Old:  "\t\tcase w.flight.overtaken: // by a removal: what was loaded may be older\n\t\t\treturn kept\n",
-		New:  "",
+		Old:  "\t\tif w.flight.overtaken { // by a write, whose value counts, or by a removal\n",
+		New:  "\t\tif w.flight.overtaken && n != evict.None {\n",
 	},
 	{
 		Name: "who calls after a write joins a load from before it", Property: "LDR-6", Test: "TestACallerAfterAWriteDoesNotJoinAnOlderLoad",
@@ -340,14 +340,14 @@ var loadFaults = []Fault{
 	{
 		Name: "what Close finds is kept", Property: "LIF-2", Test: "TestAfterCloseEverythingIsAMiss",
 		File: "engine.go",
-		Old:  "\t\taborted := s.abortLoads()\n\t\te.giveBack(s.clear())\n",
-		New:  "\t\taborted := s.abortLoads()\n",
+		Old:  "\t\taborted := s.abortLoads()\n\t\tentries, weight, tagged := s.clear()\n\t\te.giveBack(entries, weight)\n",
+		New:  "\t\taborted := s.abortLoads()\n\t\ttagged := s.tagged\n",
 	},
 	{
 		Name: "Close lets writers in between", Property: "LIF-2", Test: "TestCloseAgainstEveryMethod",
 		File: "engine.go",
-		Old:  "\t\ts.closed = true\n\t\taborted := s.abortLoads()\n\t\te.giveBack(s.clear())\n",
-		New:  "\t\te.giveBack(s.clear())\n\t\ts.mu.Unlock()\n\t\tlock.Yield()\n\t\ts.mu.Lock()\n\t\ts.closed = true\n\t\taborted := s.abortLoads()\n",
+		Old:  "\t\ts.closed = true\n\t\taborted := s.abortLoads()\n\t\tentries, weight, tagged := s.clear()\n\t\te.giveBack(entries, weight)\n",
+		New:  "\t\tentries, weight, tagged := s.clear()\n\t\te.giveBack(entries, weight)\n\t\ts.mu.Unlock()\n\t\tlock.Yield()\n\t\ts.mu.Lock()\n\t\ts.closed = true\n\t\taborted := s.abortLoads()\n",
 	},
 	{
 		Name: "a weigher can store into what it has closed", Property: "LIF-2", Test: "TestCloseFromEveryFunctionOfTheUser",
@@ -431,14 +431,14 @@ var loadFaults = []Fault{
 	{
 		Name: "a loaded value that is not equal to itself is stored", Property: "HSH-4", Test: "TestALoadOfAKeyThatDiffersFromItselfIsNotStored",
 		File: "singleflight.go",
-		Old:  "\t\tif err == nil && e.hasher.storable(f.key) {\n",
-		New:  "\t\tif err == nil {\n",
+		Old:  "err == nil && e.hasher.storable(f.key) {\n",
+		New:  "err == nil {\n",
 	},
 	{
 		Name: "a load ignores the options of its call", Property: "EXP-1", Test: "TestALoadedEntryObeysTheCallsOptions",
 		File: "singleflight.go",
-		Old:  "e.prepareSet(&w, set)\n\t\tf.entry",
-		New:  "e.prepareSet(&w, &settings{})\n\t\tf.entry",
+		Old:  "e.prepareSet(&w, set)\n\t\t\treturn w",
+		New:  "e.prepareSet(&w, &settings{})\n\t\t\treturn w",
 	},
 	{
 		Name: "the caller's options count over the loader's", Property: "LDR-12",

@@ -57,8 +57,8 @@ var stateFaults = []Fault{
 	{
 		Name: "deadlines are rounded down to ticks", Property: "EXP-4",
 		Test: "TestAnEntryLivesToTheNanosecond", File: "shard.go",
-		Old: "return s.clock.passed(s.wheel.timers.At(n).when)",
-		New: "return s.clock.passed(s.wheel.timers.At(n).when >> tickShift << tickShift)",
+		Old: "return s.clock.passed(s.deadline(n, meta))",
+		New: "return s.clock.passed(s.deadline(n, meta) >> tickShift << tickShift)",
 	},
 	{
 		Name: "an exact sweep leaves the current tick", Property: "EXP-4",
@@ -135,8 +135,8 @@ var stateFaults = []Fault{
 	{
 		Name: "a deadline index keeps what was evicted", Property: "EXP-7",
 		Test: "TestEveryRemovalLeavesTheDeadlineIndex", File: "shard.go",
-		Old: "\tif sl.meta.Load()&metaTimed != 0 {\n\t\ts.wheel.remove(n)",
-		New: "\tif sl.meta.Load()&metaTimed != 0 && cause != Evicted {\n\t\ts.wheel.remove(n)",
+		Old: "\tif meta&metaTimed != 0 {\n\t\ts.wheel.remove(n)\n\t}\n\tif cause",
+		New: "\tif meta&metaTimed != 0 && cause != Evicted {\n\t\ts.wheel.remove(n)\n\t}\n\tif cause",
 	},
 	{
 		Name: "the sweep trusts the bucket of the deadline before", Property: "EXP-8",
@@ -323,8 +323,8 @@ var stateFaults = []Fault{
 	{
 		Name: "a load that the policy gives no room ends well", Property: "BND-10",
 		Test: "TestALoadThatThePolicyGivesNoRoomFails", File: "write.go",
-		Old: "s.land(w.flight, w.fault)",
-		New: "s.land(w.flight, nil)",
+		Old: "e.land(w.flight, cmp.Or(w.fault, w.failure)",
+		New: "e.land(w.flight, cmp.Or(w.failure)",
 	},
 	{
 		Name: "Resize asks a policy that evicts nothing for ever", Property: "BND-10",

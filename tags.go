@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+
+package locmem
+
+import (
+	"hash/maphash"
+	"math"
+	"slices"
+
+	"github.com/locmem/locmem/internal/lock"
+	"github.com/locmem/locmem/internal/paged"
+)
+
+// Entries carry their tags together with the number of each tag's last
+// invalidation when they were written. To invalidate a tag is to give it a new
+// number: one store, whatever the tag is carried by, after which no entry that
+// carries it is current. Its entries are removed when a write meets them, when
+// room is needed, and by a purge in the background.
+
+// tag is what the engine knows of one tag.
+//
+//	INVARIANT: users is how many held entries carry the tag.
+//	INVARIANT: a tag is in its stripe's records while it has users or is waiting.
+type tag struct {
+	name        string
+	invalidated lock.Uint64 // number of the last invalidation, 0 if there was none; stored under the stripe's mu
+
+	// Under the stripe's mu.
+	users   int
+	waiting bool
+}
+
+// carried is a tag as an entry carries it.
+type carried struct {
+	tag   *tag
+	since uint64 // tag.invalidated when the entry was written
+}
+
+// current reports whether none of the tags was invalidated since.
+func current(tags []carried) bool {
+	for i := range tags {
+		if tags[i].tag.invalidated.Load() != tags[i].since {
+			return false
+		}
+	}
+	return true
+}
+
+// tagTable has the tags of an engine, striped by their names' hashes.
+type tagTable struct {
+	clock   lock.Uint64 // number of the last invalidation of any tag
+	waiting lock.Int32  // tags in any stripe's waiting list
+	seed    maphash.Seed
+	stripes [16]tagStripe
+	// oldest returns how far clock had come when the oldest load that runs began,
+	// or math.MaxUint64 if none runs.
+	oldest func() uint64
+}
+
+type tagStripe struct {
+	mu      lock.Mutex // protects records, waiting and what a tag says it does
+	records map[string]*tag
+	// waiting are tags that nothing carries, but a load began before they were
+	// invalidated, and what it returns may turn out to carry them.
+	waiting []*tag
+}
+
+func (t *tagTable) open(oldest func() uint64) {
+	t.seed = maphash.MakeSeed()
+	t.oldest = oldest
+}
+
+func (t *tagTable) stripe(name string) *tagStripe {
+	return &t.stripes[maphash.String(t.seed, name)%uint64(len(t.stripes))]
+}
+
+// record returns a tag's record, made if there is none. Called under mu.
+func (st *tagStripe) record(name string) *tag {
+	if r := st.records[name]; r != nil {
+		return r
+	}
+	if st.records == nil {
+		st.records = make(map[string]*tag)
+	}
+	r := &tag{name: name}
+	st.records[name] = r
+	return r
+}
+
+// carry returns tags for an entry that is about to be stored. Called under the
+// lock of the entry's shard, so that an invalidation comes before the write or
+// after it.
+func (t *tagTable) carry(names []string) []carried {
+	if len(names) == 0 {
+		return nil
+	}
+	tags := make([]carried, len(names))
+	for i, name := range names {
+		st := t.stripe(name)
+		st.mu.Lock()
+		r := st.record(name)
+		r.users++
+		tags[i] = carried{r, r.invalidated.Load()}
+		st.mu.Unlock()
+	}
+	return tags
+}
+
+// release is called for an entry's tags when it goes.
+func (t *tagTable) release(tags []carried) {
+	for i := range tags {
+		r := tags[i].tag
+		st := t.stripe(r.name)
+		st.mu.Lock()
+		if r.users--; r.users == 0 && !r.waiting {
+			t.retire(st, r)
+		}
+		st.mu.Unlock()
+	}
+}
+
+// retire forgets a tag that nothing carries, or makes it wait. Called under the
+// stripe's mu.
+func (t *tagTable) retire(st *tagStripe, r *tag) {
+	if invalidated := r.invalidated.Load(); invalidated == 0 || invalidated <= t.oldest() {
+		delete(st.records, r.name)
+		return
+	}
+	r.waiting = true
+	st.waiting = append(st.waiting, r)
+	t.waiting.Add(1)
+}
+
+// invalidate gives a tag a new number and reports whether entries carry it.
+func (t *tagTable) invalidate(name string) bool {
+	st := t.stripe(name)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	number := t.clock.Add(1) // under the lock: a tag's numbers only grow
+	r := st.records[name]
+	if r == nil {
+		// A load that begins from now on begins after the invalidation.
+		if t.oldest() == math.MaxUint64 {
+			return false
+		}
+		r = st.record(name)
+	}
+	r.invalidated.Store(number)
+	if r.users == 0 && !r.waiting {
+		t.retire(st, r)
+	}
+	return r.users > 0
+}
+
+// landed forgets the tags that have waited for loads which have ended by now.
+// Called when the oldest load of a shard has ended.
+func (t *tagTable) landed() {
+	if t.waiting.Load() == 0 {
+		return
+	}
+	oldest := t.oldest()
+	for i := range t.stripes {
+		st := &t.stripes[i]
+		st.mu.Lock()
+		before := len(st.waiting)
+		st.waiting = slices.DeleteFunc(st.waiting, func(r *tag) bool {
+			if r.users == 0 && r.invalidated.Load() > oldest {
+				return false
+			}
+			r.waiting = false
+			if r.users == 0 {
+				delete(st.records, r.name)
+			}
+			return true
+		})
+		t.waiting.Add(int32(len(st.waiting) - before))
+		st.mu.Unlock()
+	}
+}
+
+// lastInvalidation returns the number of the last invalidation of any of the tags.
+func lastInvalidation(tags []carried) (last uint64) {
+	for i := range tags {
+		last = max(last, tags[i].tag.invalidated.Load())
+	}
+	return last
+}
+
+// InvalidateTags makes every entry that carries one of the tags invisible at once:
+// no read that starts after the call has returned finds it, and a load that had
+// begun before does not store a value that carries it. It is linearizable per tag
+// and key, takes time in proportion to the number of tags given and not of entries,
+// and takes no shard's lock.
+//
+// The memory of the entries comes back later: when a write meets them, as the
+// first victims where room is needed, and by a purge in the background, at most
+// one a second, that looks through all shards in bounded steps. Then they are
+// reported as Invalidated; until then they count in Len and Weight. With a
+// ManualClock the purge comes with its next move.
+func (e *Engine[K, V]) InvalidateTags(tags ...string) {
+	carriers := false
+	for _, name := range tags {
+		if e.tags.invalidate(name) {
+			carriers = true
+		}
+	}
+	if carriers {
+		e.purgeSoon()
+	}
+}
+
+// purgeEvery is the least time between two purges: one looks at each slot, some
+// milliseconds for a million.
+const purgeEvery = int64(1e9)
+
+// purgeSoon makes the clock purge, a second after the last time.
+func (e *Engine[K, V]) purgeSoon() {
+	due := max(e.clock.now(), e.purged.Load()+purgeEvery)
+	if e.purgeAt.CompareAndSwap(never, due) {
+		e.clock.expect(due)
+	}
+}
+
+// purge removes what was invalidated from all shards. Called by sweep.
+func (e *Engine[K, V]) purge() {
+	e.purgeAt.Store(never) // first: what is invalidated from now on is for the next one
+	e.purged.Store(e.clock.now())
+	for i := range e.shards {
+		s := &e.shards[i]
+		for n, more := uint32(1), true; more; {
+			s.mu.Lock()
+			var entries, weight int64
+			n, entries, weight, more = s.purge(n)
+			e.giveBack(entries, weight)
+			e.checkLocked(s)
+			s.mu.Unlock()
+			e.clock.beat()
+		}
+	}
+}
+
+// purge removes what was invalidated in the slots from n on, as many as one hold
+// of the lock may. It returns where to go on.
+func (s *shard[K, V]) purge(n uint32) (next uint32, entries, weight int64, more bool) {
+	if s.tagged == nil {
+		return n, 0, 0, false
+	}
+	last := min(s.top, n+perHold-1)
+	for ; n <= last && entries < maxRemovals; n++ {
+		if s.invalid(n, s.slots.At(n).meta.Load()) {
+			weight += s.remove(n, Invalidated)
+			entries++
+		}
+	}
+	return n, entries, weight, n <= s.top
+}
+
+// invalid reports whether one of an entry's tags was invalidated. Called under
+// either lock, with the entry's meta.
+func (s *shard[K, V]) invalid(n, meta uint32) bool {
+	return meta&metaTagged != 0 && !current(*s.tagged.At(n))
+}
+
+// setTags makes a held slot carry tags, in place of those it has.
+func (s *shard[K, V]) setTags(n uint32, sl *slot[K, V], tags []carried) {
+	meta := sl.meta.Load()
+	if meta&metaTagged != 0 {
+		s.tags.release(*s.tagged.At(n))
+		*s.tagged.At(n) = nil
+		meta &^= metaTagged
+	}
+	if len(tags) > 0 {
+		if s.tagged == nil {
+			tagged := paged.New[[]carried]()
+			s.tagged = &tagged
+		}
+		s.tagged.Grow(n)
+		*s.tagged.At(n) = tags
+		meta |= metaTagged
+	}
+	sl.meta.Store(meta)
+}
+
+// releaseAll releases the tags of entries that were taken away whole.
+func (t *tagTable) releaseAll(tagged *paged.Array[[]carried]) {
+	if tagged == nil {
+		return
+	}
+	for n := range tagged.Len() {
+		t.release(*tagged.At(uint32(n)))
+	}
+}
