@@ -223,6 +223,12 @@ func regexpOf(name string) string {
 	return pattern
 }
 
+// oddError panics when it is asked what it is.
+type oddError struct{}
+
+func (oddError) Error() string { return "odd" }
+func (oddError) Is(error) bool { panic("boom") }
+
 // TestAdversary runs what users' functions and keys can do to a cache. Each cell
 // must end, in the right way, with every invariant in place and the engine at
 // work.
@@ -441,6 +447,122 @@ func TestAdversary(t *testing.T) {
 					runtime.Goexit()
 				}
 			})
+		}, false},
+		{"loader of many panics", nil, func(t *testing.T, e engine) {
+			_, err := e.GetOrSetMany(ctx, []int{1, 2, 7}, func(context.Context, []int) (map[int]int, error) { panic("boom") })
+			var p *locmem.PanicError
+			assert.ErrorAs(t, err, &p)
+			assert.False(t, e.Has(1) || e.Has(2))
+		}, true},
+		{"loader of many calls Goexit", nil, func(t *testing.T, e engine) {
+			_, err := e.GetOrSetMany(ctx, []int{1, 2, 7}, func(context.Context, []int) (map[int]int, error) { runtime.Goexit(); return nil, nil })
+			assert.ErrorIs(t, err, locmem.ErrGoexit)
+		}, true},
+		{"each loader of many calls Goexit", func(o *locmem.Options[int, int]) {
+			o.Workers = 1
+			o.Load = func(context.Context, int) (int, error) { runtime.Goexit(); return 1, nil }
+		}, func(t *testing.T, e engine) {
+			_, err := e.GetOrSetMany(ctx, []int{1, 2, 3, 4}, nil)
+			assert.ErrorIs(t, err, locmem.ErrGoexit)
+		}, true},
+		{"loader of many loads its own key", nil, func(t *testing.T, e engine) {
+			_, err := e.GetOrSetMany(ctx, []int{1, 2}, func(ctx context.Context, _ []int) (map[int]int, error) {
+				value, err := e.GetOrSet(ctx, 2, one)
+				return map[int]int{1: value}, err
+			})
+			assert.ErrorIs(t, err, locmem.ErrReentrant)
+		}, false},
+		{"loader of many writes and removes its keys", nil, func(t *testing.T, e engine) {
+			values, err := e.GetOrSetMany(ctx, []int{1, 2, 4}, func(context.Context, []int) (map[int]int, error) {
+				e.Set(1, 10)
+				e.Clear()
+				e.Set(2, 20)
+				return map[int]int{1: 1, 2: 2, 4: 4}, nil
+			})
+			assert.NoError(t, err)
+			assert.Equal(t, map[int]int{1: 1, 2: 20, 4: 4}, values)
+			assert.False(t, e.Has(1) || e.Has(4))
+		}, false},
+		{"Close from a loader of many", nil, func(t *testing.T, e engine) {
+			_, err := e.GetOrSetMany(ctx, []int{1, 2}, func(ctx context.Context, _ []int) (map[int]int, error) {
+				e.Close()
+				assert.Error(t, ctx.Err())
+				return map[int]int{1: 1}, nil
+			})
+			assert.ErrorIs(t, err, locmem.ErrClosed)
+		}, false},
+		{"weigher panics at what a loader of many brings", func(o *locmem.Options[int, int]) {
+			o.Weigh = func(key, _ int) int64 {
+				if key == 2 {
+					panic("boom")
+				}
+				return 1
+			}
+		}, func(t *testing.T, e engine) {
+			_, err := e.GetOrSetMany(ctx, []int{1, 2, 4}, func(context.Context, []int) (map[int]int, error) {
+				return map[int]int{1: 1, 2: 2, 4: 4}, nil
+			})
+			var p *locmem.PanicError
+			assert.ErrorAs(t, err, &p)
+			assert.Equal(t, 1, e.Len())
+		}, true},
+		{"refresh panics", func(o *locmem.Options[int, int]) {
+			o.RefreshAhead = time.Hour
+		}, func(t *testing.T, e engine) {
+			e.Set(1, 1, locmem.TTL(time.Minute))
+			for range 100 {
+				value, err := e.GetOrSet(ctx, 1, func(context.Context, int) (int, error) { panic("boom") })
+				assert.NoError(t, err)
+				assert.Equal(t, 1, value)
+			}
+		}, true},
+		{"refresh calls Goexit", func(o *locmem.Options[int, int]) {
+			o.RefreshAhead, o.Workers = time.Hour, 1
+		}, func(t *testing.T, e engine) {
+			e.Set(1, 1, locmem.TTL(time.Minute))
+			for e.Stats().LoadErrors < 10 { // so the only worker comes back
+				_, err := e.GetOrSet(ctx, 1, func(context.Context, int) (int, error) { runtime.Goexit(); return 1, nil })
+				assert.NoError(t, err)
+			}
+		}, true},
+		{"Close from a refresh", func(o *locmem.Options[int, int]) {
+			o.RefreshAhead = time.Hour
+		}, func(t *testing.T, e engine) {
+			e.Set(1, 1, locmem.TTL(time.Minute))
+			ended := make(chan error)
+			_, err := e.GetOrSet(ctx, 1, func(ctx context.Context, _ int) (int, error) {
+				e.Close()
+				ended <- ctx.Err()
+				return 2, nil
+			})
+			assert.NoError(t, err)
+			assert.Error(t, <-ended)
+			assert.Zero(t, e.Len())
+		}, false},
+		{"an error whose Is panics", func(o *locmem.Options[int, int]) {
+			o.NegativeTTL = time.Hour
+		}, func(t *testing.T, e engine) {
+			_, err := e.GetOrSet(ctx, 1, func(context.Context, int) (int, error) { return 1, oddError{} })
+			var p *locmem.PanicError
+			assert.ErrorAs(t, err, &p)
+		}, true},
+		{"tags invalidated by the load that carries them, and by a loop over them", nil, func(t *testing.T, e engine) {
+			value, err := e.GetOrSet(ctx, 1, func(context.Context, int) (int, error) {
+				e.InvalidateTags("a")
+				return 1, nil
+			}, locmem.Tags("a"))
+			assert.NoError(t, err)
+			assert.Equal(t, 1, value)
+			assert.False(t, e.Has(1))
+			for key := range 10 {
+				e.Set(key, key, locmem.Tags("a"))
+			}
+			for range e.All() {
+				e.InvalidateTags("a")
+			}
+			for key := range 10 {
+				assert.False(t, e.Has(key))
+			}
 		}, false},
 		{"Compute function writes its own key", nil, func(t *testing.T, e engine) {
 			writes := 0

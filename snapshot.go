@@ -16,6 +16,7 @@ const (
 	savedDeadline = 1 << iota
 	savedIdle
 	savedWeight
+	savedTags
 	savedFlags = 1<<iota - 1
 )
 
@@ -28,12 +29,13 @@ type saved[K comparable, V any] struct {
 	idle     int64 // the idle lifetime; 0: none
 	idleLeft int64 // what is left of it
 	weight   int64 // -1: none was kept
+	tags     []string
 	hash     uint64
 }
 
 // Save writes all live entries to w in a form that Restore reads, with what is
-// left of their lifetimes and, in an engine with weights, their weights. As with
-// All, an entry that is held throughout is in the snapshot once, and what is
+// left of their lifetimes, their tags and, in an engine with weights, their weights.
+// As with All, an entry that is held throughout is in the snapshot once, and what is
 // stored or removed meanwhile may be in it or not; saving is no use of an entry.
 //
 // The errors are those of w and of Options.Codec, both wrapped, and ErrClosed if
@@ -115,8 +117,13 @@ func (e *Engine[K, V]) savedOf(key K, began int64) (entry saved[K, V], ok bool) 
 		t := s.wheel.idles.At(n)
 		entry.deadline, entry.idle = t.deadline, t.span
 		entry.idleLeft = after(t.used.Load(), t.span) - began
-	case meta&metaTimed != 0:
-		entry.deadline = s.wheel.timers.At(n).when
+	default:
+		entry.deadline = s.deadline(n, meta)
+	}
+	if sl.meta.Load()&metaTagged != 0 {
+		for _, c := range *s.tagged.At(n) {
+			entry.tags = append(entry.tags, c.tag.name)
+		}
 	}
 	if entry.deadline != never {
 		// It may have passed, if the clock goroutine was held up.
@@ -147,6 +154,13 @@ func (s *saved[K, V]) append(b, scratch []byte, codec Codec[K, V]) (_, _ []byte,
 		b[at] |= savedWeight
 		b = binary.AppendUvarint(b, uint64(s.weight))
 	}
+	if len(s.tags) > 0 {
+		b[at] |= savedTags
+		b = binary.AppendUvarint(b, uint64(len(s.tags)))
+		for _, tag := range s.tags {
+			b = appendBytes(b, []byte(tag))
+		}
+	}
 	if scratch, err = codec.AppendKey(scratch[:0], s.key); err != nil {
 		return b, scratch, fmt.Errorf("key: %w", err)
 	}
@@ -162,7 +176,7 @@ func (s *saved[K, V]) append(b, scratch []byte, codec Codec[K, V]) (_, _ []byte,
 // and an entry that is already live is overwritten. Weights are as saved, or those
 // of Weigh if none were. Of an entry's lifetime, and of its idle lifetime, the time
 // since it was saved is gone, as the wall clock tells it; what has expired is left
-// out. If that clock was set back, nothing lives longer than it would have lived
+// out. An invalidation since then is not known to the snapshot. If that clock was set back, nothing lives longer than it would have lived
 // when it was saved; if it was set ahead, entries are lost.
 //
 // Nothing is stored before all is read, decoded and weighed, so with any error but
@@ -259,7 +273,7 @@ func (e *Engine[K, V]) storeAll(entries []saved[K, V]) error {
 			continue
 		}
 		x.now -= entry.idle - entry.idleLeft // 0 without an idle lifetime
-		w := write[K, V]{key: entry.key, value: entry.value, hash: uint32(entry.hash), weight: entry.weight, expiry: x}
+		w := write[K, V]{key: entry.key, value: entry.value, hash: uint32(entry.hash), weight: entry.weight, expiry: x, tags: entry.tags}
 		e.apply(e.shardOf(entry.hash), &w)
 	}
 	if e.clock.closed.Load() {
@@ -281,8 +295,13 @@ func decodeSaved[K comparable, V any](f *fields, codec Codec[K, V]) (s saved[K, 
 	if flags&savedWeight != 0 {
 		s.weight = f.duration()
 	}
+	if flags&savedTags != 0 {
+		for left := f.uvarint(); left > 0 && !f.bad; left-- {
+			s.tags = append(s.tags, string(f.bytes()))
+		}
+	}
 	key, value := f.bytes(), f.bytes()
-	if f.bad || flags&^savedFlags != 0 || flags&savedIdle != 0 && s.idle == 0 {
+	if f.bad || flags&^savedFlags != 0 || flags&savedIdle != 0 && s.idle == 0 || flags&savedTags != 0 && len(s.tags) == 0 {
 		return s, fmt.Errorf("%w: it is malformed", ErrSnapshotDamaged)
 	}
 	if s.key, err = codec.DecodeKey(key); err != nil {

@@ -23,7 +23,7 @@ import (
 //	'E'       any number of them: whole entries, about 64 KiB together
 //	'Z'       last: number of entries, nanoseconds that saving took
 //	entry     flags u8, [lifetime left], [idle lifetime, what is left of it],
-//	          [weight], key, value
+//	          [weight], [number of tags, tags], key, value
 //
 // A checksum is the CRC-32C of everything before it but other checksums: a CRC that
 // runs over its own value forgets all that was before. So a frame that is missing,

@@ -412,6 +412,39 @@ func TestSnapshotKeepsWeights(t *testing.T) {
 	}
 }
 
+func TestSnapshotKeepsTags(t *testing.T) {
+	t.Parallel()
+	e, _ := timed(t, locmem.Options[int, int]{})
+	e.Set(1, 1, locmem.Tags("a"))
+	e.Set(2, 2, locmem.Tags("b", "a", ""), locmem.TTL(100*365*24*time.Hour))
+	e.Set(3, 3, locmem.Tags("b"))
+	e.Set(4, 4)
+	e.Set(5, 5, locmem.Tags("b"))
+	e.Set(5, 5)
+	e.Set(6, 6, locmem.Tags("gone"))
+	e.InvalidateTags("gone")
+	snapshot := savedBytes(t, e)
+	for _, tc := range []struct {
+		tag  string
+		left []int
+	}{
+		{"a", []int{3, 4, 5}},
+		{"b", []int{1, 4, 5}},
+		{"", []int{1, 3, 4, 5}},
+		{"gone", []int{1, 2, 3, 4, 5}},
+	} {
+		got := restored(t, snapshot, locmem.Options[int, int]{MaxEntries: 10})
+		require.Equal(t, 5, got.Len())
+		got.InvalidateTags(tc.tag)
+		var left []int
+		for key := range got.All() {
+			left = append(left, key)
+		}
+		require.ElementsMatch(t, tc.left, left, "without %q", tc.tag)
+		require.NoError(t, got.Validate())
+	}
+}
+
 func TestRestoreKeepsTheBoundsOfASmallerEngine(t *testing.T) {
 	t.Parallel()
 	e := opened(t, locmem.Options[int, int]{MaxWeight: 1_000_000, Shards: 8})

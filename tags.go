@@ -14,8 +14,8 @@ import (
 // Entries carry their tags together with the number of each tag's last
 // invalidation when they were written. To invalidate a tag is to give it a new
 // number: one store, whatever the tag is carried by, after which no entry that
-// carries it is current. Its entries are removed when a write meets them, when
-// room is needed, and by a purge in the background.
+// carries it is current. Its entries are removed when a write meets them, when they
+// are evicted, and by a purge in the background.
 
 // tag is what the engine knows of one tag.
 //
@@ -106,6 +106,22 @@ func (t *tagTable) carry(names []string) []carried {
 	return tags
 }
 
+// invalidatedSince returns the number of the last invalidation of any of the tags
+// if it came after a load began, else 0.
+func (t *tagTable) invalidatedSince(names []string, began uint64) (last uint64) {
+	for _, name := range names {
+		st := t.stripe(name)
+		st.mu.Lock()
+		if r := st.records[name]; r != nil {
+			if number := r.invalidated.Load(); number > began {
+				last = max(last, number)
+			}
+		}
+		st.mu.Unlock()
+	}
+	return last
+}
+
 // release is called for an entry's tags when it goes.
 func (t *tagTable) release(tags []carried) {
 	for i := range tags {
@@ -122,13 +138,20 @@ func (t *tagTable) release(tags []carried) {
 // retire forgets a tag that nothing carries, or makes it wait. Called under the
 // stripe's mu.
 func (t *tagTable) retire(st *tagStripe, r *tag) {
-	if invalidated := r.invalidated.Load(); invalidated == 0 || invalidated <= t.oldest() {
+	if r.invalidated.Load() == 0 {
+		delete(st.records, r.name)
+		return
+	}
+	// Counted first: a load that ends before oldest is asked is not counted by it,
+	// and one that ends after sees that somebody waits.
+	t.waiting.Add(1)
+	if r.invalidated.Load() <= t.oldest() {
+		t.waiting.Add(-1)
 		delete(st.records, r.name)
 		return
 	}
 	r.waiting = true
 	st.waiting = append(st.waiting, r)
-	t.waiting.Add(1)
 }
 
 // invalidate gives a tag a new number and reports whether entries carry it.
@@ -192,9 +215,9 @@ func lastInvalidation(tags []carried) (last uint64) {
 // and key, takes time in proportion to the number of tags given and not of entries,
 // and takes no shard's lock.
 //
-// The memory of the entries comes back later: when a write meets them, as the
-// first victims where room is needed, and by a purge in the background, at most
-// one a second, that looks through all shards in bounded steps. Then they are
+// The memory of the entries comes back later: when a write meets them, when they
+// are the policy's choice where room is needed, and by a purge in the background,
+// at most one a second, that looks through all shards in bounded steps. Then they are
 // reported as Invalidated; until then they count in Len and Weight. With a
 // ManualClock the purge comes with its next move.
 func (e *Engine[K, V]) InvalidateTags(tags ...string) {
@@ -227,10 +250,10 @@ func (e *Engine[K, V]) purge() {
 	e.purged.Store(e.clock.now())
 	for i := range e.shards {
 		s := &e.shards[i]
-		for n, more := uint32(1), true; more; {
+		for n := uint32(math.MaxUint32); n > 0; {
 			s.mu.Lock()
 			var entries, weight int64
-			n, entries, weight, more = s.purge(n)
+			n, entries, weight = s.purge(n)
 			e.giveBack(entries, weight)
 			e.checkLocked(s)
 			s.mu.Unlock()
@@ -239,20 +262,22 @@ func (e *Engine[K, V]) purge() {
 	}
 }
 
-// purge removes what was invalidated in the slots from n on, as many as one hold
-// of the lock may. It returns where to go on.
-func (s *shard[K, V]) purge(n uint32) (next uint32, entries, weight int64, more bool) {
+// purge removes what was invalidated in the slots from n down, as many as one hold
+// of the lock may, and returns where to go on, 0 at the end. It goes down because
+// that is the way in which entries move, so none is passed over.
+func (s *shard[K, V]) purge(n uint32) (next uint32, entries, weight int64) {
 	if s.tagged == nil {
-		return n, 0, 0, false
+		return 0, 0, 0
 	}
-	last := min(s.top, n+perHold-1)
-	for ; n <= last && entries < maxRemovals; n++ {
+	n = min(n, s.top)
+	for looks := 0; n > 0 && looks < perHold && entries < maxRemovals; looks++ {
 		if s.invalid(n, s.slots.At(n).meta.Load()) {
 			weight += s.remove(n, Invalidated)
 			entries++
 		}
+		n--
 	}
-	return n, entries, weight, n <= s.top
+	return n, entries, weight
 }
 
 // invalid reports whether one of an entry's tags was invalidated. Called under

@@ -259,10 +259,12 @@ func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 		if w.flight.done {
 			return refused
 		}
-		if w.flight.overtaken { // by a write, whose value counts, or by a removal
-			if n != evict.None {
-				w.flight.entry, w.failure = s.entryOf(n, sl), nil
-			}
+		if w.flight.overtaken && n != evict.None { // by a write, whose value counts
+			w.flight.entry, w.failure = s.entryOf(n, sl), nil
+			return kept
+		}
+		w.flight.invalidated = e.tags.invalidatedSince(w.tags, w.flight.began)
+		if w.flight.overtaken || w.flight.invalidated > 0 {
 			return kept
 		}
 	}
@@ -411,7 +413,7 @@ func (e *Engine[K, V]) carry(w *write[K, V]) ([]carried, outcome) {
 		return nil, stored
 	}
 	tags := e.tags.carry(w.tags)
-	if f := w.flight; f != nil {
+	if f := w.flight; f != nil { // it was so a moment ago; see put
 		if last := lastInvalidation(tags); last > f.began {
 			f.invalidated = last
 			e.tags.release(tags)

@@ -116,14 +116,14 @@ var loadFaults = []Fault{
 	{
 		Name: "a load replaces what was written meanwhile", Property: "LDR-6", Test: "TestAWriteDuringALoadWins/^Set$",
 		File: "write.go",
-		Old:  "\t\tif w.flight.overtaken { // by a write, whose value counts, or by a removal\n",
-		New:  "\t\tif w.flight.overtaken && n == evict.None {\n",
+		Old:  "\t\tif w.flight.overtaken && n != evict.None { // by a write, whose value counts\n",
+		New:  "\t\tif w.flight.overtaken && n != evict.None {\n\t\t\tw.flight.overtaken = false\n\t\t}\n\t\tif s.closed {\n",
 	},
 	{
 		Name: "a load undoes a removal that came before its end", Property: "LDR-6", Test: "TestAWriteThatRacesTheEndOfALoadWins",
 		File: "write.go",
-		Old:  "\t\tif w.flight.overtaken { // by a write, whose value counts, or by a removal\n",
-		New:  "\t\tif w.flight.overtaken && n != evict.None {\n",
+		Old:  "\t\tif w.flight.overtaken || w.flight.invalidated > 0 {\n",
+		New:  "\t\tif w.flight.invalidated > 0 {\n",
 	},
 	{
 		Name: "who calls after a write joins a load from before it", Property: "LDR-6", Test: "TestACallerAfterAWriteDoesNotJoinAnOlderLoad",

@@ -64,4 +64,9 @@ var properties = []Property{
 	{"LIF-2", "Close may be called often and against every method, and nothing hangs or panics after"},
 	{"LIF-3", "The engine works in a testing/synctest bubble"},
 	{"LIF-4", "An engine that is dropped is collected"},
+
+	{"PER-1", "What a snapshot brings back lives no longer than it would have, and what was removed before it stays away"},
+	{"PER-2", "A snapshot that is cut off, damaged or foreign is an error that changes nothing, and a file is replaced whole or not at all"},
+	{"PER-3", "Restoring keeps the bounds, and codecs run with no lock held"},
+	{"PER-4", "A snapshot keeps what was said of an entry: its lifetimes, weight and tags"},
 }
