@@ -20,8 +20,10 @@
 //   - No lock is held while user code runs: loaders, listeners, weighers, the
 //     functions of Compute and the bodies of iterations may call any method, panic
 //     or end their goroutine.
-//   - At most one load runs for a key that somebody waits for, and a write during
-//     a load wins over it.
+//   - At most one load runs for a key that somebody waits for, and a write, a
+//     removal or an invalidation during a load wins over it.
+//   - A tag that is invalidated takes all that carries it out of sight at once,
+//     however much that is, and nothing else.
 //   - Every entry that ever lived is reported to OnRemove once, with its cause,
 //     in order per key.
 //   - Keys are stored and compared: collisions of hashes cost time, never answers.
@@ -31,20 +33,32 @@
 // Calls on one key are linearizable. A call on many keys is as so many calls on
 // one key each, in no particular order.
 //
-//	Method                          Consistency               Waits for       Calls user code
-//	Get, Peek, Has, GetMany         linearizable per key      shard's lock    no
-//	Set, Add, Replace, SetMany      linearizable per key      locks, events   Weigh, OnRemove
-//	Touch, Delete, Take, DeleteMany linearizable per key      lock, events    OnRemove
-//	Compute, Incr, CompareAndSwap   linearizable per key      locks, events   the function, Weigh, OnRemove
-//	GetOrSet, Fetch                 linearizable per key      the load        the loader, Weigh, OnRemove
-//	Clear, Close                    per key, shard by shard   locks           OnRemove
-//	Evict, Resize                   per key                   locks           OnRemove
-//	All                             weakly consistent         shards' locks   the body
-//	Save                            weakly consistent         shards' locks   the codec, the writer
-//	Restore                         linearizable per key      locks, events   the codec, the reader, Weigh, OnRemove
-//	Len, Weight                     exact at one moment       no shard        no
-//	Stats                           estimate                  shards' locks   no
-//	Drain                           events before the call    events          OnRemove
+//	Method                          Consistency               Waits for       Allocates       Calls user code
+//	Get, Peek, Has                  linearizable per key      shard's lock    no              no
+//	GetMany                         linearizable per key      shard's lock    its result      no
+//	Set, Add, Replace               linearizable per key      locks, events   growth, Tags    Weigh, OnRemove
+//	SetMany                         linearizable per key      locks, events   its list, Tags  Weigh, OnRemove
+//	Touch, Delete, Take             linearizable per key      lock, events    no              OnRemove
+//	DeleteMany                      linearizable per key      lock, events    its list        OnRemove
+//	Compute, Incr, CompareAndSwap   linearizable per key      locks, events   growth, Tags    the function, Weigh, OnRemove
+//	GetOrSet, Fetch: a hit          linearizable per key      shard's lock    no              no
+//	GetOrSet, Fetch: a miss         linearizable per key      the load        the load        the loader, Weigh, OnRemove
+//	GetOrSetMany                    linearizable per key      the loads       its result      the loader, Weigh, OnRemove
+//	LoadOptions                     the load's own            nothing         yes             no
+//	InvalidateTags                  linearizable per key      a tag's lock    no              no
+//	Clear, Close                    per key, shard by shard   locks           yes             OnRemove
+//	Evict                           per key                   locks           no              OnRemove
+//	Resize                          per key                   locks           yes             OnRemove
+//	All                             weakly consistent         shards' locks   a batch         the body
+//	Save, SaveFile                  weakly consistent         shards' locks   a frame         the codec, the writer
+//	Restore, RestoreFile            linearizable per key      locks, events   all entries     the codec, the reader, Weigh, OnRemove
+//	Len, Weight                     exact at one moment       no shard        no              no
+//	Stats                           estimate                  shards' locks   one slice       no
+//	Drain                           events before the call    events          yes             OnRemove
+//
+// "Growth" means: nothing in an engine that has grown to its limits. Reads that
+// count as a use, which are Get, GetMany, GetOrSet and Fetch, take the shard's write
+// lock if the policy keeps an exact order, as evict.LRU does.
 //
 // "Events" means: a writer waits while more than 1,024 events of its shard wait
 // for a listener, unless it is itself inside a listener. A listener that waits
@@ -58,7 +72,7 @@
 //	           ├─ index   hash → slot number, 8 bytes a cell, open addressing
 //	           ├─ slots   key, value, hash, mark; in pages of 32 KiB
 //	           ├─ ring    the policy's order of eviction, by slot numbers
-//	           └─ wheel   deadlines, weights and versions: made with first use
+//	           └─ wheel   deadlines, weights, versions and tags: made with first use
 //
 // No memory is allocated per entry once a shard has grown to its size, and pages
 // are never copied. Where K and V hold no pointers the garbage collector does not
@@ -83,12 +97,14 @@
 //
 // Entries whose time has passed are removed by the clock goroutine within about
 // 50 ms, and are the first to go when their shard needs room. Until then they
-// count in Len and Weight and are invisible otherwise.
+// count in Len and Weight and are invisible otherwise. With StaleFor or StaleIfError
+// they are held for that much longer, for loads alone to see. What was invalidated
+// by its tags is removed within about a second.
 //
 // # Order of locks
 //
-//	Engine.serial < shard.mu < outbox.mu, account.mu, ManualClock.mu
-//	waitGraph and ManualClock.mu are taken with nothing else under them
+//	Engine.serial < shard.mu < outbox.mu, account.mu, ManualClock.mu, tagStripe.mu
+//	waitGraph, tagStripe.mu and ManualClock.mu are taken with nothing else under them
 //
 // A goroutine never holds two shards (tests that validate a whole engine do). What a write has decided under the lock it
 // publishes after it: events wait in the shard's outbox, results of loads behind
