@@ -34,29 +34,29 @@
 // one key each, in no particular order.
 //
 //	Method                          Consistency               Waits for       Allocates       Calls user code
-//	Get, Peek, Has                  linearizable per key      shard's lock    no              no
+//	Get, Peek, Has                  linearizable per key      shard's lock    -               no
 //	GetMany                         linearizable per key      shard's lock    its result      no
 //	Set, Add, Replace               linearizable per key      locks, events   growth, Tags    Weigh, OnRemove
 //	SetMany                         linearizable per key      locks, events   its list, Tags  Weigh, OnRemove
 //	Touch, Delete, Take             linearizable per key      lock, events    no              OnRemove
 //	DeleteMany                      linearizable per key      lock, events    its list        OnRemove
 //	Compute, Incr, CompareAndSwap   linearizable per key      locks, events   growth, Tags    the function, Weigh, OnRemove
-//	GetOrSet, Fetch: a hit          linearizable per key      shard's lock    no              no
+//	GetOrSet, Fetch: a hit          linearizable per key      shard's lock    -               no
 //	GetOrSet, Fetch: a miss         linearizable per key      the load        the load        the loader, Weigh, OnRemove
 //	GetOrSetMany                    linearizable per key      the loads       its result      the loader, Weigh, OnRemove
 //	LoadOptions                     the load's own            nothing         yes             no
-//	InvalidateTags                  linearizable per key      a tag's lock    no              no
+//	InvalidateTags                  linearizable per key      a tag's lock    -               no
 //	Clear, Close                    per key, shard by shard   locks           yes             OnRemove
 //	Evict                           per key                   locks           no              OnRemove
 //	Resize                          per key                   locks           yes             OnRemove
 //	All                             weakly consistent         shards' locks   a batch         the body
 //	Save, SaveFile                  weakly consistent         shards' locks   a frame         the codec, the writer
 //	Restore, RestoreFile            linearizable per key      locks, events   all entries     the codec, the reader, Weigh, OnRemove
-//	Len, Weight                     exact at one moment       no shard        no              no
+//	Len, Weight                     exact at one moment       no shard        -               no
 //	Stats                           estimate                  shards' locks   one slice       no
 //	Drain                           events before the call    events          yes             OnRemove
 //
-// "Growth" means: nothing in an engine that has grown to its limits. Reads that
+// "-" means: nothing. "Growth" means: nothing in an engine that has grown to its limits. Reads that
 // count as a use, which are Get, GetMany, GetOrSet and Fetch, take the shard's write
 // lock if the policy keeps an exact order, as evict.LRU does.
 //

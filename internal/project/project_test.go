@@ -140,6 +140,23 @@ func TestRulesSeePlantedFaults(t *testing.T) {
 		{"documented commands exist", "a target", tree{"A.md": "Type `make it`.\n", "Makefile": "it:\n"}, ""},
 		{"documented commands exist", "none", tree{"A.md": "\nmake that\n", "Makefile": "it:\n"}, "A.md: make that"},
 
+		{"every exported name has an example", "a function and a method", tree{
+			"a.go":      head() + "type E[K, V any] struct{}\nfunc F() {}\nfunc (*E[K, V]) M() {}\n",
+			"a_test.go": head() + "func ExampleF() {\n\t// Output: x\n}\nfunc ExampleE() {\n\t// Output: x\n}\nfunc ExampleE_M() {\n\t// Output: x\n}\n",
+		}, ""},
+		{"every exported name has an example", "one that does not run", tree{
+			"a.go":      head() + "func F() {}\n",
+			"a_test.go": head() + "func ExampleF() {\n\t// no output\n}\n",
+		}, "a.go:5: no ExampleF"},
+		{"every exported name has an example", "a method without", tree{
+			"a.go":      head() + "type E struct{}\nfunc (E) M() {}\n",
+			"a_test.go": head() + "func ExampleE() {\n\t// Output: x\n}\n",
+		}, "a.go:6: no ExampleE_M"},
+		{"every exported name has an example", "what users do not meet", tree{"a.go": head() + "type e struct{}\nfunc (e) M() {}\nfunc f() {}\n", "evict/a.go": head() + "func F() {}\n"}, ""},
+
+		{"the table of methods is complete", "a method", tree{"doc.go": "// x\n//\tMethod    Waits\n//\tA, M      no\n//\n// N\npackage p\n", "a.go": head() + "func (*Engine[K, V]) M() {}\n"}, ""},
+		{"the table of methods is complete", "one named elsewhere", tree{"doc.go": "// x\n//\tMethod    Waits\n//\tA         N\n//\n// N\npackage p\n", "a.go": head() + "func (*Engine[K, V]) N() {}\n"}, "a.go:5: N is not"},
+
 		{"no path of somebody's machine", "in code", tree{"a.go": "// x\n// see " + local[0] + "x\n"}, "a.go:2: "},
 		{"no path of somebody's machine", "in a page", tree{"A.md": "../" + local[1] + "x"}, "A.md:1: "},
 		{"no path of somebody's machine", "where it may be", tree{".ci/run": "../" + local[1] + "x"}, ""},

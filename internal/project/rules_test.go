@@ -5,6 +5,7 @@ package project
 import (
 	"fmt"
 	"go/ast"
+	"go/doc"
 	"go/parser"
 	"go/token"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -46,6 +48,8 @@ var rules = map[string]func(tree) []string{
 	"documented commands exist":             documentedCommandsExist,
 	"no path of somebody's machine":         noLocalPaths,
 	"the root is required from this source": nestedModulesSeeThisSource,
+	"every exported name has an example":    exportedNamesHaveExamples,
+	"the table of methods is complete":      tableOfMethodsIsComplete,
 }
 
 func directRequirements(t tree) []string {
@@ -327,6 +331,108 @@ func noLocalPaths(t tree) []string {
 		}
 	}
 	return faults
+}
+
+// exportedNamesHaveExamples: each function, type and method that users of the root
+// package meet has an example that runs.
+func exportedNamesHaveExamples(t tree) []string {
+	shown := map[string]bool{}
+	for _, f := range t.code() {
+		if f.dir != "." || !f.isTest() {
+			continue
+		}
+		for _, example := range doc.Examples(f.file) {
+			if example.Output != "" {
+				shown[example.Name] = true
+			}
+		}
+	}
+	var faults []string
+	for _, f := range t.code() {
+		if f.dir != "." || f.isTest() {
+			continue
+		}
+		for _, name := range f.exported() {
+			if !shown[name.text] {
+				faults = append(faults, f.fault(name.at, "no Example%s with an output", name.text))
+			}
+		}
+	}
+	return faults
+}
+
+// tableOfMethodsIsComplete: the package documentation says of each method of the
+// engine what it promises.
+func tableOfMethodsIsComplete(t tree) []string {
+	_, table, _ := strings.Cut(t["doc.go"], "//\tMethod  ")
+	table, _, _ = strings.Cut(table, "//\n")
+	told := map[string]bool{}
+	for line := range strings.Lines(table) {
+		names, _, _ := strings.Cut(strings.TrimPrefix(line, "//\t"), "  ") // the first column
+		for name := range strings.FieldsFuncSeq(names, func(r rune) bool { return !unicode.IsLetter(r) }) {
+			told[name] = true
+		}
+	}
+	var faults []string
+	for _, f := range t.code() {
+		if f.dir != "." || f.isTest() {
+			continue
+		}
+		for _, name := range f.exported() {
+			method, ok := strings.CutPrefix(name.text, "Engine_")
+			if ok && !told[method] {
+				faults = append(faults, f.fault(name.at, "%s is not in the table of doc.go", method))
+			}
+		}
+	}
+	return faults
+}
+
+// An exported function, type or method, named as examples are.
+type exported struct {
+	text string
+	at   ast.Node
+}
+
+func (s source) exported() []exported {
+	var names []exported
+	add := func(id *ast.Ident, receiver string) {
+		if id.IsExported() {
+			names = append(names, exported{receiver + id.Name, id})
+		}
+	}
+	for _, decl := range s.file.Decls {
+		switch decl := decl.(type) {
+		case *ast.FuncDecl:
+			if decl.Recv == nil {
+				add(decl.Name, "")
+			} else if base := baseName(decl.Recv.List[0].Type); ast.IsExported(base) {
+				add(decl.Name, base+"_")
+			}
+		case *ast.GenDecl:
+			for _, spec := range decl.Specs {
+				if spec, ok := spec.(*ast.TypeSpec); ok {
+					add(spec.Name, "")
+				}
+			}
+		}
+	}
+	return names
+}
+
+// baseName returns the name of a receiver's type.
+func baseName(t ast.Expr) string {
+	switch t := t.(type) {
+	case *ast.StarExpr:
+		return baseName(t.X)
+	case *ast.IndexExpr:
+		return baseName(t.X)
+	case *ast.IndexListExpr:
+		return baseName(t.X)
+	case *ast.Ident:
+		return t.Name
+	}
+	return ""
 }
 
 // A source is one parsed Go file.
