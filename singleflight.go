@@ -321,11 +321,7 @@ type loaderCall struct {
 func (e *Engine[K, V]) newCall(ctx context.Context) *loaderCall {
 	c := &loaderCall{}
 	ctx = &loadContext{Context: context.WithoutCancel(ctx), node: &c.node}
-	if timeout := e.opts.LoadTimeout; timeout > 0 {
-		c.node.ctx, c.cancel = context.WithTimeout(ctx, timeout)
-	} else {
-		c.node.ctx, c.cancel = context.WithCancel(ctx)
-	}
+	c.node.ctx, c.cancel = context.WithCancel(ctx)
 	return c
 }
 
@@ -396,7 +392,16 @@ func (e *Engine[K, V]) fly(c *loaderCall, flights []*flight[K, V], load loadFunc
 			out.deliver()
 		}
 	}()
-	values, failure := load(c.node.ctx, flights)
+	ctx := c.node.ctx
+	if e.opts.LoadTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.opts.LoadTimeout)
+		defer cancel()
+	}
+	values, failure := loaded[K, V](nil), ctx.Err() // all may have left before it began
+	if failure == nil {
+		values, failure = load(ctx, flights)
+	}
 	if failure == nil || errors.Is(failure, ErrNotFound) {
 		if own := c.node.options.Load(); own != nil {
 			set.add(*own)

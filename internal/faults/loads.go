@@ -32,8 +32,8 @@ var loadFaults = []Fault{
 	{
 		Name: "the shard is locked during a load", Property: "LDR-3", Test: "TestALoadLocksNothing",
 		File: "singleflight.go",
-		Old:  "\tvalues, failure := load(c.node.ctx, flights)\n",
-		New:  "\tflights[0].shard.mu.Lock()\n\tvalues, failure := load(c.node.ctx, flights)\n\tflights[0].shard.mu.Unlock()\n",
+		Old:  "\t\tvalues, failure = load(ctx, flights)\n",
+		New:  "\t\tflights[0].shard.mu.Lock()\n\t\tvalues, failure = load(ctx, flights)\n\t\tflights[0].shard.mu.Unlock()\n",
 	},
 	{
 		Name: "the first caller's context ends the load", Property: "LDR-4", Test: "TestAWaiterLeavesOnItsOwnContext",
@@ -146,8 +146,8 @@ var loadFaults = []Fault{
 	{
 		Name: "what came with an error is stored", Property: "LDR-8", Test: "TestAnErrorReachesAllWaitersAndIsNotStored",
 		File: "singleflight.go",
-		Old:  "\tif failure == nil {\n",
-		New:  "\tif failure != nil {\n\t\te.Set(f.key, value)\n\t}\n\tif failure == nil {\n",
+		Old:  "\tif failure == nil || errors.Is(failure, ErrNotFound) {\n",
+		New:  "\tif failure = nil; !errors.Is(failure, ErrClosed) {\n",
 	},
 	{
 		Name: "a load waits for itself", Property: "LDR-11", Test: "TestALoadThatWouldWaitForItselfIsAnError/its_own_key",
