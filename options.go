@@ -249,7 +249,7 @@ type EntryOption struct {
 	kind optionKind
 	n    int64
 	at   time.Time
-	tags []string
+	tags *[]string // a pointer, because most calls have none
 }
 
 type optionKind uint8
@@ -311,7 +311,8 @@ func Limit(n int) EntryOption {
 // entry's, unless it has KeepTTL. What a load with tags stores carries them. Each
 // tag is a short search under a lock, and some 16 bytes an entry.
 func Tags(tags ...string) EntryOption {
-	return EntryOption{kind: optionTags, tags: slices.Clone(tags)}
+	own := slices.Clone(tags)
+	return EntryOption{kind: optionTags, tags: &own}
 }
 
 // settings is what the options of one call say together. Where two options set
@@ -347,7 +348,7 @@ func (s *settings) add(opts []EntryOption) {
 		case optionLimit:
 			s.limit = o.n
 		case optionTags:
-			s.tags = o.tags
+			s.tags = *o.tags
 		}
 	}
 }

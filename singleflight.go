@@ -242,7 +242,6 @@ func (e *Engine[K, V]) board(ctx context.Context, hash uint64, key K, call *load
 		return b
 	}
 	b.since = e.tags.clock.Load()
-	removed := false
 	if n, sl := s.find(uint32(hash), key); n != evict.None {
 		meta := sl.meta.Load()
 		switch {
@@ -255,9 +254,11 @@ func (e *Engine[K, V]) board(ctx context.Context, hash uint64, key K, call *load
 			s.mu.Unlock()
 			b.err = ErrNotFound
 			return b
-		case s.invalid(n, meta): // removed here, so that an older load is not joined
+		case s.invalid(n, meta):
+			// Removed here, so that an older load is not joined. The event is delivered
+			// with those of the landing: a listener that ends the goroutine now would
+			// leave a flight that nobody starts.
 			e.giveBack(1, s.remove(n, Invalidated))
-			removed = true
 		}
 	}
 	// A key that is not equal to itself is never found here, so it flies alone.
@@ -273,9 +274,6 @@ func (e *Engine[K, V]) board(ctx context.Context, hash uint64, key K, call *load
 	b.flight.waiters++
 	e.checkLocked(s)
 	s.mu.Unlock()
-	if removed && s.out != nil {
-		s.out.deliver()
-	}
 	return b
 }
 
