@@ -259,8 +259,14 @@ func (s *shard[K, V]) allocate() (uint32, *slot[K, V]) {
 // expired, the boundary included, or was invalidated, or the note that there is
 // none. Called under either lock, with the entry's meta.
 func (s *shard[K, V]) dead(n, meta uint32) bool {
-	return meta&metaMortal != 0 &&
-		(meta&metaNegative != 0 || s.expired(n, meta) || s.invalid(n, meta))
+	switch meta & (metaMortal | metaIdle) {
+	case 0:
+		return false
+	case metaTimed: // the usual one, written out
+		return s.clock.passed(s.wheel.timers.At(n).when - s.grace)
+	default:
+		return meta&metaNegative != 0 || s.expired(n, meta) || s.invalid(n, meta)
+	}
 }
 
 // expired reports whether what a slot holds has expired.
@@ -501,7 +507,7 @@ func (s *shard[K, V]) setExpiry(n uint32, sl *slot[K, V], x expiry) {
 		}
 		meta |= metaTimed
 		when := x.deadline
-		if !x.negative {
+		if s.grace > 0 && !x.negative {
 			when = after(when, s.grace)
 		}
 		if x.idle > 0 {

@@ -51,7 +51,8 @@ type flight[K comparable, V any] struct {
 	entry       Entry[V]
 	err         error
 	invalidated uint64 // 0, or the last invalidation of its tags, for which it was not stored
-	took        int64  // in nanoseconds; its part of the call's
+	failure     error  // that the loader has found nothing; its goroutine's alone
+	took        int64  // in nanoseconds, its part of the call's; its goroutine's alone
 	gate        *lock.Gate
 }
 
@@ -380,7 +381,7 @@ func (e *Engine[K, V]) fly(c *loaderCall, flights []*flight[K, V], load loadFunc
 			if w := &writes[i]; err == nil && e.hasher.storable(f.key) {
 				e.carryOut(f.shard, w) // which lands
 			} else {
-				e.land(f, cmp.Or(err, w.failure), w.mode == noting)
+				e.land(f, cmp.Or(err, f.failure), w.mode == noting)
 			}
 		}
 		// Listeners only now, when all have landed: one may end the goroutine.
@@ -424,7 +425,8 @@ func (e *Engine[K, V]) resultOf(f *flight[K, V], values loaded[K, V], failure er
 		}
 		failure = ErrNotFound
 	}
-	w.mode, w.failure, w.weight, w.limit = noting, failure, 1, set.limit
+	f.failure = failure
+	w.mode, w.weight, w.limit = noting, 1, set.limit
 	w.expiry = expiry{gone: e.opts.NegativeTTL == 0, negative: true}
 	w.expiry.deadline = after(e.clock.now(), e.jittered(int64(e.opts.NegativeTTL)))
 	return w

@@ -91,9 +91,6 @@ func (st *tagStripe) record(name string) *tag {
 // lock of the entry's shard, so that an invalidation comes before the write or
 // after it.
 func (t *tagTable) carry(names []string) []carried {
-	if len(names) == 0 {
-		return nil
-	}
 	tags := make([]carried, len(names))
 	for i, name := range names {
 		st := t.stripe(name)

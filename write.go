@@ -43,7 +43,6 @@ type write[K comparable, V any] struct {
 	slot    uint32 // ifSame, removeSame: what was read
 	version uint64
 	flight  *flight[K, V] // ifLoading, noting
-	failure error         // noting: what the loader returned
 
 	// Credit in hand: taken from the accounts or from victims, and not yet held
 	// by an entry. What is left at the end goes back.
@@ -210,7 +209,7 @@ func (e *Engine[K, V]) settle(s *shard[K, V], w *write[K, V]) {
 		e.serial.Unlock()
 	}
 	if w.flight != nil {
-		e.land(w.flight, cmp.Or(w.fault, w.failure), w.mode == noting) // before listeners, which may be slow
+		e.land(w.flight, cmp.Or(w.fault, w.flight.failure), w.mode == noting) // before listeners, which may be slow
 		return                                                         // to fly, which calls them
 	}
 	switch {
@@ -260,7 +259,7 @@ func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 			return refused
 		}
 		if w.flight.overtaken && n != evict.None { // by a write, whose value counts
-			w.flight.entry, w.failure = s.entryOf(n, sl), nil
+			w.flight.entry, w.flight.failure = s.entryOf(n, sl), nil
 			return kept
 		}
 		w.flight.invalidated = e.tags.invalidatedSince(w.tags, w.flight.began)
@@ -329,10 +328,12 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 			return o
 		}
 	}
-	retag := !w.expiry.keep || len(w.tags) > 0
-	tags, o := e.carry(w)
-	if o != stored {
-		return o
+	var tags []carried
+	if len(w.tags) > 0 {
+		var o outcome
+		if tags, o = e.carry(w); o != stored {
+			return o
+		}
 	}
 	w.credit -= w.weight - old
 	s.weight += w.weight - old
@@ -343,13 +344,14 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 		s.setWeight(n, w.weight)
 		s.ring.Reweigh(n, w.weight)
 	}
-	if meta := sl.meta.Load(); meta&metaMark < s.maxMark {
+	meta := sl.meta.Load()
+	if meta&metaMark < s.maxMark {
 		sl.meta.Store(meta + 1)
 	}
 	if !w.expiry.keep {
 		s.setExpiry(n, sl, w.expiry)
 	}
-	if retag {
+	if tags != nil || meta&metaTagged != 0 && !w.expiry.keep {
 		s.setTags(n, sl, tags)
 	}
 	if s.failures != nil {
@@ -373,9 +375,12 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 	if o := e.reserve(s, w, 1, w.weight, evict.None); o != stored {
 		return o
 	}
-	tags, o := e.carry(w)
-	if o != stored {
-		return o
+	var tags []carried
+	if len(w.tags) > 0 {
+		var o outcome
+		if tags, o = e.carry(w); o != stored {
+			return o
+		}
 	}
 	w.entries--
 	w.credit -= w.weight
@@ -409,9 +414,6 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 // was invalidated since the load began that the entry comes from, it returns
 // kept. Called under the shard's lock.
 func (e *Engine[K, V]) carry(w *write[K, V]) ([]carried, outcome) {
-	if len(w.tags) == 0 {
-		return nil, stored
-	}
 	tags := e.tags.carry(w.tags)
 	if f := w.flight; f != nil { // it was so a moment ago; see put
 		if last := lastInvalidation(tags); last > f.began {

@@ -86,8 +86,8 @@ var loadFaults = []Fault{
 	{
 		Name: "a loader that exits has loaded a zero", Property: "LDR-5", Test: "TestALoaderThatPanicsOrExitsWedgesNothing/calls_Goexit",
 		File: "singleflight.go",
-		Old:  "\t\t\t\te.land(f, cmp.Or(err, w.failure)",
-		New:  "\t\t\t\tif err == ErrGoexit {\n\t\t\t\t\terr = nil\n\t\t\t\t}\n\t\t\t\te.land(f, cmp.Or(err, w.failure)",
+		Old:  "\t\t\t\te.land(f, cmp.Or(err, f.failure)",
+		New:  "\t\t\t\tif err == ErrGoexit {\n\t\t\t\t\terr = nil\n\t\t\t\t}\n\t\t\t\te.land(f, cmp.Or(err, f.failure)",
 	},
 	{
 		Name: "the error in a panic is lost", Property: "LDR-5", Test: "TestALoaderThatPanicsOrExitsWedgesNothing/panics_with_an_error",

@@ -57,8 +57,8 @@ var stateFaults = []Fault{
 	{
 		Name: "deadlines are rounded down to ticks", Property: "EXP-4",
 		Test: "TestAnEntryLivesToTheNanosecond", File: "shard.go",
-		Old: "return s.clock.passed(s.deadline(n, meta))",
-		New: "return s.clock.passed(s.deadline(n, meta) >> tickShift << tickShift)",
+		Old: "return s.clock.passed(s.wheel.timers.At(n).when - s.grace)",
+		New: "return s.clock.passed((s.wheel.timers.At(n).when - s.grace) >> tickShift << tickShift)",
 	},
 	{
 		Name: "an exact sweep leaves the current tick", Property: "EXP-4",
@@ -323,8 +323,8 @@ var stateFaults = []Fault{
 	{
 		Name: "a load that the policy gives no room ends well", Property: "BND-10",
 		Test: "TestALoadThatThePolicyGivesNoRoomFails", File: "write.go",
-		Old: "e.land(w.flight, cmp.Or(w.fault, w.failure)",
-		New: "e.land(w.flight, cmp.Or(w.failure)",
+		Old: "e.land(w.flight, cmp.Or(w.fault, w.flight.failure)",
+		New: "e.land(w.flight, cmp.Or(w.flight.failure)",
 	},
 	{
 		Name: "Resize asks a policy that evicts nothing for ever", Property: "BND-10",
