@@ -98,7 +98,7 @@ func (b *bulk[K, V]) refresh(ctx context.Context, keys []keyed[K]) {
 }
 
 // round loads keys and puts what comes into values. It returns those for which
-// what came is older than an invalidation that the caller knows of.
+// what came may be older than an invalidation before the caller came.
 func (b *bulk[K, V]) round(ctx context.Context, keys []keyed[K], values map[K]V) (again []keyed[K], err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

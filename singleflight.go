@@ -279,7 +279,7 @@ func (e *Engine[K, V]) board(ctx context.Context, hash uint64, key K, call *load
 }
 
 // await waits for a flight; the wait is in the graph. again tells that what it
-// brought is older than an invalidation that the caller knows of.
+// brought may be older than an invalidation before the caller came.
 func (e *Engine[K, V]) await(ctx context.Context, b boarding[K, V]) (entry Entry[V], again bool, err error) {
 	f := b.flight
 	err = f.gate.Wait(ctx)
@@ -291,7 +291,9 @@ func (e *Engine[K, V]) await(ctx context.Context, b boarding[K, V]) (entry Entry
 	if f.err != nil {
 		return entry, false, f.err
 	}
-	return f.entry, f.invalidated > 0 && f.invalidated <= b.since, nil
+	// Of several invalidations only the last is known: an earlier one may be the one
+	// that the caller came after.
+	return f.entry, f.invalidated > 0 && b.since > f.began, nil
 }
 
 // takeOff makes the flight of a key. Called under the shard's lock.

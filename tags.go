@@ -178,10 +178,10 @@ func (t *tagTable) landed() {
 	if t.waiting.Load() == 0 {
 		return
 	}
-	oldest := t.oldest()
 	for i := range t.stripes {
 		st := &t.stripes[i]
 		st.mu.Lock()
+		oldest := t.oldest() // under the lock: no load that a tag in this stripe waits for is younger
 		before := len(st.waiting)
 		st.waiting = slices.DeleteFunc(st.waiting, func(r *tag) bool {
 			if r.users == 0 && r.invalidated.Load() > oldest {
