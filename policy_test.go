@@ -21,7 +21,7 @@ import (
 )
 
 // newestFirst is a policy of a user's own: the newest entry goes. It is too slow
-// for a large shard, and short.
+// for a large shard, and short: it looks for an entry from the newest on.
 type newestFirst struct {
 	held    []uint32 // the oldest first
 	victims *atomic.Int64
@@ -38,7 +38,7 @@ func newNewestFirst(victims *atomic.Int64) evict.Policy {
 }
 
 func (r *newestFirst) Insert(slot uint32, _ int64) { r.held = append(r.held, slot) }
-func (r *newestFirst) Move(from, to uint32)        { r.held[slices.Index(r.held, from)] = to }
+func (r *newestFirst) Move(from, to uint32)        { r.held[r.place(from)] = to }
 func (r *newestFirst) Clear()                      { r.held = nil }
 func (r *newestFirst) Len() int                    { return len(r.held) }
 func (r *newestFirst) MaxMark() uint32             { return 1 }
@@ -49,8 +49,16 @@ func (r *newestFirst) Trim(uint32)                 {}
 func (r *newestFirst) Resize(int)                  {}
 
 func (r *newestFirst) Remove(slot uint32) {
-	at := slices.Index(r.held, slot)
+	at := r.place(slot)
 	r.held = slices.Delete(r.held, at, at+1)
+}
+
+func (r *newestFirst) place(slot uint32) int {
+	at := len(r.held) - 1
+	for r.held[at] != slot {
+		at--
+	}
+	return at
 }
 
 func (r *newestFirst) Evict(_ bool, keep uint32) uint32 {

@@ -62,6 +62,9 @@ func churn(ring Ring, slots *fakeSlots, capacity int) {
 
 func TestMemoryPerEntryIsWhatTheDocumentationSays(t *testing.T) {
 	for _, capacity := range []int{1, 50, 64, 65, 1000, 1025, 2052, 4097, 8193, 40_000, 131_073} {
+		if testing.Short() && capacity > 10_000 {
+			continue // which take most of the time
+		}
 		slots := newFakeSlots(capacity)
 
 		r := one(TinyClock, capacity, slots)

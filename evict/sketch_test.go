@@ -30,8 +30,9 @@ func TestSketchCountsLikeArraysOfCounters(t *testing.T) {
 			for row := range uint32(4) {
 				word, shift := c.row(row)
 				list[row] = counter{c.block, row, word, shift}
-				require.Equal(t, row, word/2, "every row has words of its own")
-				require.Less(t, c.block, s.count)
+				if word/2 != row || c.block >= s.count {
+					t.Fatalf("row %d is in word %d of block %d of %d: every row has words of its own", row, word, c.block, s.count)
+				}
 			}
 			return list
 		}
@@ -47,7 +48,9 @@ func TestSketchCountsLikeArraysOfCounters(t *testing.T) {
 		for range 20_000 {
 			key := mix32(rnd.Uint32N(1 + rnd.Uint32N(uint32(8*entries))))
 			before := estimate(key)
-			require.Equal(t, before, s.estimate(key))
+			if got := s.estimate(key); got != before {
+				t.Fatalf("before it is added, key %#x counts %d, not %d", key, got, before)
+			}
 			s.add(key)
 			for _, c := range of(key) {
 				counters[c] = min(15, counters[c]+1)
@@ -63,8 +66,9 @@ func TestSketchCountsLikeArraysOfCounters(t *testing.T) {
 					counters[c] /= 2
 				}
 			}
-			require.Equal(t, estimate(key), s.estimate(key))
-			require.Equal(t, added, s.added)
+			if want, got := estimate(key), s.estimate(key); got != want || s.added != added {
+				t.Fatalf("key %#x counts %d, not %d, after %d additions, not %d", key, got, want, s.added, added)
+			}
 		}
 		require.NoError(t, s.validate())
 		require.Positive(t, halvings)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 func TestEachBadFlagIsNamedInOneLine(t *testing.T) {
@@ -88,11 +89,12 @@ func TestMain(m *testing.M) {
 	if buildDir, err = os.MkdirTemp("", "hotpath-test-"); err != nil {
 		panic(err)
 	}
-	code := m.Run()
-	if err = os.RemoveAll(buildDir); err != nil {
-		panic(err)
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if err := os.RemoveAll(buildDir); err != nil {
+			panic(err)
+		}
+		os.Exit(code)
+	}))
 }
 
 // command prepares the program as a process of its own, with temp as its

@@ -111,55 +111,70 @@ func TestEveryFaultIsNoticed(t *testing.T) {
 		})
 	}
 	require.NotEmpty(t, faults)
-	tests := parseTests(t)
+	files := parseTests(t)
 	t.Run("sound", func(t *testing.T) {
 		byFlags := map[string][]Fault{}
 		for _, f := range faults {
 			flags := strings.Join(f.Flags, " ")
 			byFlags[flags] = append(byFlags[flags], f)
 		}
-		for _, faults := range byFlags {
-			var tests []string
-			for _, f := range faults {
-				test, _, _ := strings.Cut(f.Test, "/")
-				tests = append(tests, test)
-			}
-			slices.Sort(tests)
-			tests = slices.Compact(tests)
-			output, err := goTest(t, strings.Join(tests, "|"), faults[0].Flags)
-			require.NoError(t, err, "without a fault:\n%s", output)
-			for _, test := range tests {
-				require.Contains(t, output, "--- PASS: "+test+" ", "without a fault")
-			}
+		for flags, faults := range byFlags {
+			t.Run(strings.TrimSpace("flags "+flags), func(t *testing.T) {
+				t.Parallel()
+				var names []string
+				for _, f := range faults {
+					name, _, _ := strings.Cut(f.Test, "/")
+					names = append(names, name)
+				}
+				slices.Sort(names)
+				names = slices.Compact(names)
+				list := overlay(t, nil, files.besides(names...))
+				output, err := goTest(t, strings.Join(names, "|"), append([]string{"-overlay", list}, faults[0].Flags...))
+				require.NoError(t, err, "without a fault:\n%s", output)
+				for _, name := range names {
+					require.Contains(t, output, "--- PASS: "+name+" ", "without a fault")
+				}
+			})
 		}
 	})
 	for _, f := range faults {
 		t.Run(strings.ReplaceAll(f.Name, "/", " "), func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			text, err := planted(f)
-			require.NoError(t, err)
-			file, err := filepath.Abs(filepath.Join(root, f.File))
-			require.NoError(t, err)
-			copied := filepath.Join(dir, "planted.go")
-			require.NoError(t, os.WriteFile(copied, []byte(text), 0o600))
-			replace := map[string]string{file: copied}
-			for _, name := range tests.besides(f.Test) {
-				name, err := filepath.Abs(name)
-				require.NoError(t, err)
-				replace[name] = "" // as if it were not there
-			}
-			overlay, err := json.Marshal(map[string]map[string]string{"Replace": replace})
-			require.NoError(t, err)
-			list := filepath.Join(dir, "overlay.json")
-			require.NoError(t, os.WriteFile(list, overlay, 0o600))
-
+			list := overlay(t, &f, files.besides(f.Test))
 			output, err := goTest(t, f.Test, append([]string{"-overlay", list}, f.Flags...))
 			how, noticed := verdict(output, err)
 			require.True(t, noticed, "%s: %s\n%s", f.Test, how, output)
 			t.Logf("%-6s %s: %s", f.Property, f.Test, how)
 		})
 	}
+}
+
+// overlay writes a list for go's flag of that name: with it, the fault is in its
+// file, if there is one, and the files to leave out are not there.
+func overlay(t *testing.T, f *Fault, without []string) string {
+	t.Helper()
+	dir := t.TempDir()
+	replace := map[string]string{}
+	absolute := func(name string) string {
+		name, err := filepath.Abs(name)
+		require.NoError(t, err)
+		return name
+	}
+	if f != nil {
+		text, err := planted(*f)
+		require.NoError(t, err)
+		copied := filepath.Join(dir, "planted.go")
+		require.NoError(t, os.WriteFile(copied, []byte(text), 0o600))
+		replace[absolute(filepath.Join(root, f.File))] = copied
+	}
+	for _, name := range without {
+		replace[absolute(name)] = ""
+	}
+	text, err := json.Marshal(map[string]map[string]string{"Replace": replace})
+	require.NoError(t, err)
+	list := filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(list, text, 0o600))
+	return list
 }
 
 // testFiles are the root package's test files and what they have to do with one
@@ -213,12 +228,15 @@ func parseTests(t *testing.T) testFiles {
 	return files
 }
 
-// besides returns the files that a test can do without. It goes by names alone,
+// besides returns the files that tests can do without. It goes by names alone,
 // and so may leave some that it need not.
-func (f testFiles) besides(test string) []string {
-	test, _, _ = strings.Cut(test, "/")
+func (f testFiles) besides(tests ...string) []string {
 	needed := map[string]bool{}
-	open := []string{f.declare[test]}
+	var open []string
+	for _, test := range tests {
+		test, _, _ = strings.Cut(test, "/")
+		open = append(open, f.declare[test])
+	}
 	for len(open) > 0 {
 		name := open[len(open)-1]
 		open = open[:len(open)-1]
@@ -235,6 +253,13 @@ func (f testFiles) besides(test string) []string {
 	return slices.DeleteFunc(slices.Clone(f.names), func(name string) bool { return needed[name] })
 }
 
+// A fault's program is compiled to run once, for a second: it takes half the time
+// without optimization and inlining, and the tests' verdicts are the same.
+const (
+	quick     = "-gcflags=-N -l -dwarf=false"
+	quickLink = "-ldflags=-s -w"
+)
+
 // goTest runs tests of the root package.
 func goTest(t *testing.T, test string, flags []string) (string, error) {
 	t.Helper()
@@ -243,7 +268,7 @@ func goTest(t *testing.T, test string, flags []string) (string, error) {
 	if sub {
 		test += "/" + parts
 	}
-	args := append([]string{"test", "-count=1", "-vet=off", "-timeout=60s", "-v", "-run", test}, flags...)
+	args := append([]string{"test", "-count=1", "-vet=off", quick, quickLink, "-timeout=60s", "-v", "-run", test}, flags...)
 	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
 	cmd.Dir = root
 	output, err := cmd.CombinedOutput()
