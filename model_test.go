@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/locmem/locmem/internal/model"
 )
@@ -33,11 +34,16 @@ func TestEveryAnswerIsTheModels(t *testing.T) {
 	}
 	for name, policy := range policies {
 		for _, shards := range []int{1, 4, 64} {
-			for _, h := range hashes {
-				for _, entries := range []int{1, 7, 100} {
+			for i, h := range hashes {
+				for j, entries := range []int{1, 7, 100} {
 					c := model.Config{
 						Policy: policy, Shards: shards, Entries: entries, Weighted: shards == 4 && entries > 1,
 						Bend: h.bend, Keep: h.keep,
+						Tags: i%2 == 1,
+					}
+					if j != 1 { // an engine of 7 has loads of the plain kind
+						c.NegativeTTL, c.RefreshAhead = time.Minute, 10*time.Second
+						c.StaleFor, c.StaleIfError = time.Duration(10+10*j)*time.Second, 20*time.Second
 					}
 					t.Run(fmt.Sprintf("%s/%d shards/%s hash/%d", name, shards, h.name, entries), func(t *testing.T) {
 						t.Parallel()

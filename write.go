@@ -210,7 +210,7 @@ func (e *Engine[K, V]) settle(s *shard[K, V], w *write[K, V]) {
 	}
 	if w.flight != nil {
 		e.land(w.flight, cmp.Or(w.fault, w.flight.failure), w.mode == noting) // before listeners, which may be slow
-		return                                                         // to fly, which calls them
+		return                                                                // to fly, which calls them
 	}
 	switch {
 	case w.wide:

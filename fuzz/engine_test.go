@@ -7,6 +7,7 @@ package fuzz
 
 import (
 	"testing"
+	"time"
 
 	"github.com/locmem/locmem/evict"
 	"github.com/locmem/locmem/internal/model"
@@ -43,6 +44,13 @@ func FuzzEngine(f *testing.F) {
 			Shards:   1 << source.IntN(4),
 			Entries:  1 + source.IntN(20),
 			Weighted: source.IntN(2) == 1,
+		}
+		kind := source.IntN(256) // one bit for each
+		config.Tags = kind&1 != 0
+		for i, window := range []*time.Duration{&config.NegativeTTL, &config.StaleFor, &config.StaleIfError, &config.RefreshAhead} {
+			if kind>>(i+1)&1 != 0 {
+				*window = time.Duration(10+source.IntN(50)) * time.Second
+			}
 		}
 		switch source.IntN(4) {
 		case 1:

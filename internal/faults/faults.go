@@ -22,5 +22,5 @@ type Fault struct {
 
 // All returns the faults.
 func All() []Fault {
-	return slices.Concat(stateFaults, loadFaults, snapshotFaults)
+	return slices.Concat(stateFaults, loadFaults, staleFaults, bulkFaults, tagFaults, snapshotFaults)
 }

@@ -3,7 +3,7 @@
 package model
 
 import (
-	"context"
+	"slices"
 	"time"
 
 	"github.com/locmem/locmem"
@@ -11,39 +11,43 @@ import (
 
 // call is one call of an engine that a run can take, and the check of its answer.
 type call struct {
-	name string
-	do   func(r *run, key int)
+	name   string
+	do     func(r *run, key int)
+	evicts bool // whether or not the engine is full
 }
 
 // calls are chosen with equal chance; the common ones stand here more than once.
 var calls = []call{
-	{"Set", set},
-	{"Set", set},
-	{"Set", set},
-	{"Set", set},
-	{"Set", set},
-	{"Get", get},
-	{"Get", get},
-	{"Get", get},
-	{"Get", get},
-	{"Peek", peek},
-	{"Add", add},
-	{"Replace", replace},
-	{"Delete", del},
-	{"Take", take},
-	{"Touch", touch},
-	{"Compute", compute},
-	{"Incr", incr},
-	{"GetOrSet", getOrSet},
-	{"Fetch", fetch},
-	{"Advance", advance},
-	{"Advance", advance},
-	{"All", all},
-	{"Many", many},
-	{"Evict", evictSome},
-	{"Clear", clearAll},
-	{"Resize", resize},
-	{"Limit", limit},
+	{"Set", set, false},
+	{"Set", set, false},
+	{"Set", set, false},
+	{"Set", set, false},
+	{"Set", set, false},
+	{"Get", get, false},
+	{"Get", get, false},
+	{"Get", get, false},
+	{"Get", get, false},
+	{"Peek", peek, false},
+	{"Add", add, false},
+	{"Replace", replace, false},
+	{"Delete", del, false},
+	{"Take", take, false},
+	{"Touch", touch, false},
+	{"Compute", compute, false},
+	{"Incr", incr, false},
+	{"GetOrSet", getOrSet, false},
+	{"Fetch", fetch, false},
+	{"Fetch", fetch, false},
+	{"GetOrSetMany", loadMany, false},
+	{"InvalidateTags", invalidate, false},
+	{"Advance", advance, false},
+	{"Advance", advance, false},
+	{"All", all, false},
+	{"Many", many, false},
+	{"Evict", evictSome, true},
+	{"Clear", clearAll, false},
+	{"Resize", resize, true},
+	{"Limit", limit, true},
 }
 
 func set(r *run, key int) {
@@ -63,7 +67,7 @@ func peek(r *run, key int) {
 	got, ok := r.engine.Peek(key)
 	r.check(ok == live && ok == r.engine.Has(key), "key %d: %v, not %v", key, ok, live)
 	end, _ := old.end()
-	r.check(got.Value == old.value && got.Weight == old.weight && got.Deadline.Equal(end),
+	r.check(got.Value == old.value && got.Weight == old.weight && got.Deadline.Equal(end) && got.LoadErr == old.failure && !got.Stale, //nolint:errorlint // the very error
 		"key %d: %+v, not %+v until %v", key, got, old, end)
 }
 
@@ -92,12 +96,14 @@ func replace(r *run, key int) {
 func del(r *run, key int) {
 	_, live := r.live(key)
 	ok := r.engine.Delete(key)
+	delete(r.notes, key)
 	r.check(ok == live, "key %d: %v, not %v", key, ok, live)
 }
 
 func take(r *run, key int) {
 	old, live := r.live(key)
 	value, ok := r.engine.Take(key)
+	delete(r.notes, key)
 	r.check(ok == live && value == old.value, "key %d: %d, %v, not %d, %v", key, value, ok, old.value, live)
 }
 
@@ -107,7 +113,7 @@ func touch(r *run, key int) {
 	ok := r.engine.Touch(key, opts...)
 	r.check(ok == live, "key %d: %v, not %v", key, ok, live)
 	if live {
-		e.value, e.weight = old.value, old.weight
+		e.value, e.weight, e.tags, e.failure = old.value, old.weight, old.tags, old.failure
 		r.stored(key, e, true)
 	}
 }
@@ -127,17 +133,23 @@ func compute(r *run, key int) {
 		r.stored(key, e, ok || e.gone)
 		r.check(!ok || value == e.value, "Store of key %d: %d", key, value)
 	case locmem.Remove:
+		delete(r.notes, key)
 		r.settle()
 		_, still := r.entries[key]
 		r.check(!ok && !still, "Remove of key %d: %v, still held %v", key, ok, still)
 	}
 }
 
+// delta is far more than the values that writes store, so that no two values of a
+// run are equal.
+const delta = 21_000_000
+
 func incr(r *run, key int) {
 	old, live := r.live(key)
-	sum, ok, err := locmem.Incr(r.engine, key, 7)
+	sum, ok, err := locmem.Incr(r.engine, key, delta)
 	e := old
-	e.value += 7
+	e.failure = nil
+	e.value += delta
 	if r.config.Weighted {
 		e.weight = int64(e.value % 7)
 	}
@@ -148,47 +160,36 @@ func incr(r *run, key int) {
 	}
 }
 
-func getOrSet(r *run, key int) { load(r, key, r.engine.GetOrSet) }
-
-func fetch(r *run, key int) {
-	load(r, key, func(ctx context.Context, key int, load func(context.Context, int) (int, error), opts ...locmem.EntryOption) (int, error) {
-		entry, err := r.engine.Fetch(ctx, key, load, opts...)
-		return entry.Value, err
-	})
-}
-
-func load(r *run, key int, through func(context.Context, int, func(context.Context, int) (int, error), ...locmem.EntryOption) (int, error)) {
-	opts, e := r.write(key)
-	old, live := r.live(key)
-	fails := r.source.IntN(5) == 0
-	value, err := through(ctx, key, func(context.Context, int) (int, error) {
-		r.check(!live, "a load of key %d, which is live", key)
-		if fails {
-			return 0, errLoad
-		}
-		return e.value, nil
-	}, opts...)
-	r.settle()
-	switch {
-	case live:
-		r.check(err == nil && value == old.value, "key %d: %d, %v, not %d", key, value, err, old.value)
-		r.hit(key)
-	case fails:
-		r.check(err == errLoad, "key %d: %v", key, err) //nolint:errorlint // the very error
-		delete(r.entries, key)
-	default:
-		r.check(err == nil && value == e.value, "key %d: %d, %v, not %d", key, value, err, e.value)
-		r.stored(key, e, e.gone || !r.tooHeavy(e))
-	}
-}
-
 // advance moves the clock. What has expired must have been swept and reported.
 func advance(r *run, _ int) {
 	r.clock.Advance(r.duration(20 * time.Second))
 	r.settle()
-	for key := range r.entries {
-		_, live := r.live(key)
-		r.check(live, "key %d has expired and was not swept", key)
+	now := r.clock.Now()
+	for key, e := range r.entries {
+		r.check(!e.invalid && e.within(r.grace, now), "key %d is dead and was not swept: %+v", key, e)
+	}
+	for key, end := range r.notes {
+		if !now.Before(end) {
+			delete(r.notes, key)
+		}
+	}
+}
+
+func invalidate(r *run, key int) {
+	name := tags[key%len(tags)]
+	r.mark(name)
+	r.engine.InvalidateTags(name, "none")
+}
+
+// mark makes those who carry a tag invalid.
+func (r *run) mark(name string) {
+	r.delivery.Lock()
+	defer r.delivery.Unlock()
+	for key, e := range r.entries {
+		if slices.Contains(e.tags, name) {
+			e.invalid = true
+			r.entries[key] = e
+		}
 	}
 }
 
@@ -199,7 +200,10 @@ func all(r *run, _ int) {
 		r.check(live && value == e.value && !seen[key], "key %d: %d, live %v, seen before %v", key, value, live, seen[key])
 		seen[key] = true
 	}
-	r.check(len(seen) == len(r.entries), "%d entries seen of %d", len(seen), len(r.entries))
+	for key := range r.entries {
+		_, live := r.live(key)
+		r.check(seen[key] == live, "key %d: seen %v, live %v", key, seen[key], live)
+	}
 }
 
 // many takes the many-key calls on three neighbours.
@@ -220,6 +224,9 @@ func many(r *run, key int) {
 			}
 		}
 		n := r.engine.DeleteMany(keys)
+		for _, key := range keys {
+			delete(r.notes, key)
+		}
 		r.check(n == live, "DeleteMany: %d, not %d", n, live)
 		return
 	}
@@ -230,10 +237,9 @@ func many(r *run, key int) {
 }
 
 func evictSome(r *run, _ int) {
-	n, before := r.source.IntN(4), len(r.entries)
+	n, before := r.source.IntN(4), r.engine.Len()
 	removed := r.engine.Evict(n)
-	r.settle()
-	r.check(removed == min(n, before) && len(r.entries) == before-removed, "Evict(%d) of %d: %d, %d left", n, before, removed, len(r.entries))
+	r.check(removed == min(n, before) && r.engine.Len() == before-removed, "Evict(%d) of %d: %d, %d left", n, before, removed, r.engine.Len())
 }
 
 func clearAll(r *run, _ int) {
@@ -241,6 +247,7 @@ func clearAll(r *run, _ int) {
 		return
 	}
 	r.engine.Clear()
+	clear(r.notes)
 	r.settle()
 	r.check(len(r.entries) == 0, "%d entries were not reported", len(r.entries))
 }
@@ -262,5 +269,5 @@ func limit(r *run, key int) {
 	e := r.plain()
 	n := 1 + r.source.IntN(r.config.Entries)
 	r.stored(key, e, r.engine.Set(key, e.value, locmem.Limit(n)))
-	r.check(len(r.entries) <= n || r.tooHeavy(e), "%d entries are held, the write's limit is %d", len(r.entries), n)
+	r.check(r.engine.Len() <= n || r.tooHeavy(e), "%d entries are held, the write's limit is %d", r.engine.Len(), n)
 }

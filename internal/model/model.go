@@ -34,6 +34,9 @@ type Config struct {
 	Shards   int
 	Entries  int
 	Weighted bool
+	Tags     bool // writes carry tags, which are invalidated
+	// See locmem.Options.
+	NegativeTTL, StaleFor, StaleIfError, RefreshAhead time.Duration
 	// Bend and Keep: see hook.BendHash.
 	Bend func(uint64) uint64
 	Keep bool
@@ -47,6 +50,11 @@ type entry struct {
 	idle     time.Duration
 	used     time.Time
 	gone     bool // written with an expiry that had passed
+	kept     bool // written with the expiry and the tags of the entry before
+	weighed  bool // the call has named the weight
+	tags     []string
+	invalid  bool  // one of the tags was invalidated
+	failure  error // of the last load that was to refresh it
 }
 
 // end returns when the entry expires.
@@ -58,9 +66,24 @@ func (e entry) end() (end time.Time, ends bool) {
 	return end, ends
 }
 
+// within reports whether less than d has passed since the deadline, and the idle
+// lifetime has not.
+func (e entry) within(d time.Duration, now time.Time) bool {
+	if !e.deadline.IsZero() {
+		e.deadline = e.deadline.Add(d)
+	}
+	end, ends := e.end()
+	return !ends || now.Before(end)
+}
+
 // run is one engine beside its model: a map, a clock, and the removals that the
 // engine reports. Which entry is evicted is the engine's to say; every answer
 // must then be the model's.
+//
+// The model holds what the engine holds: expired entries too, until they are
+// beyond their grace, and invalidated ones, until the clock moves. That a key was
+// not found is noted, and a note may be evicted without an event: how many of them
+// are lost is known from Len.
 type run struct {
 	t       T
 	source  Source
@@ -68,9 +91,15 @@ type run struct {
 	engine  *locmem.Engine[int, int]
 	clock   *locmem.ManualClock
 	entries map[int]entry
+	pending map[int]entry     // what a call on many keys may have stored
+	notes   map[int]time.Time // until when
+	lost    int               // notes that the engine does not hold any more
 	ttl     time.Duration
+	grace   time.Duration
 
-	delivery lock.Mutex // protects the model from two deliveries at a time
+	// delivery protects the model from two deliveries at a time, and what loaders
+	// write down.
+	delivery lock.Mutex
 
 	limit, weightLimit int
 	step               int
@@ -87,11 +116,15 @@ func Run(t T, config Config, source Source, steps int) {
 		t: t, source: source, config: config,
 		clock:   locmem.NewManualClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 		entries: make(map[int]entry),
+		notes:   make(map[int]time.Time),
 		limit:   config.Entries,
+		grace:   max(config.StaleFor, config.StaleIfError),
 	}
 	opts := locmem.Options[int, int]{
 		MaxEntries: config.Entries, Shards: config.Shards, Policy: config.Policy,
 		Clock: r.clock, OnRemove: r.removed, Stats: true,
+		NegativeTTL: config.NegativeTTL, StaleFor: config.StaleFor, StaleIfError: config.StaleIfError,
+		RefreshAhead: config.RefreshAhead, Workers: 1 << 20, // so that no refresh is skipped
 	}
 	if config.Weighted {
 		r.weightLimit = 5 * config.Entries / 2
@@ -119,10 +152,16 @@ func (r *run) take(n int) {
 	r.call = c.name
 	c.do(r, r.source.IntN(3*r.config.Entries))
 	r.settle()
-	r.check(r.engine.Len() == len(r.entries), "%d entries are held, not %d", r.engine.Len(), len(r.entries))
-	r.check(r.engine.Len() <= r.limit, "%d entries are held, the limit is %d", r.engine.Len(), r.limit)
+	held := r.engine.Len()
+	notes := held - len(r.entries)
+	r.check(0 <= notes && notes <= len(r.notes), "%d are held, not %d entries and up to %d notes", held, len(r.entries), len(r.notes))
+	r.check(held <= r.limit, "%d are held, the limit is %d", held, r.limit)
+	lost := len(r.notes) - notes
+	full := c.evicts || r.config.Weighted || held+loadedAtOnce >= r.limit
+	r.check(full || lost <= r.lost, "%d notes are lost, %d before, with %d of %d held", lost, r.lost, held, r.limit)
+	r.lost = lost
 	if r.config.Weighted {
-		weight := int64(0)
+		weight := int64(notes)
 		for _, e := range r.entries {
 			weight += e.weight
 		}
@@ -141,13 +180,10 @@ func (r *run) check(ok bool, format string, args ...any) {
 	}
 }
 
-// live returns the key's entry if it has not expired.
+// live returns the key's entry if it has not expired and was not invalidated.
 func (r *run) live(key int) (entry, bool) {
 	e, ok := r.entries[key]
-	if !ok {
-		return entry{}, false
-	}
-	if end, ends := e.end(); ends && !r.clock.Now().Before(end) {
+	if !ok || e.invalid || !e.within(0, r.clock.Now()) {
 		return entry{}, false
 	}
 	return e, true
@@ -170,6 +206,11 @@ func (r *run) removed(gone locmem.Removal[int, int]) {
 	r.delivery.Lock()
 	defer r.delivery.Unlock()
 	e, ok := r.entries[gone.Key]
+	if next, may := r.pending[gone.Key]; may && next.value == gone.Value { // stored and gone within one call
+		r.check(gone.Cause == locmem.Evicted && next.weight == gone.Weight, "%v of key %d: %+v", gone.Cause, gone.Key, next)
+		delete(r.pending, gone.Key)
+		return
+	}
 	r.check(ok, "%v of key %d, which is not held", gone.Cause, gone.Key)
 	r.check(e.value == gone.Value && e.weight == gone.Weight,
 		"%v of key %d: value %d of weight %d, not %d of %d", gone.Cause, gone.Key, gone.Value, gone.Weight, e.value, e.weight)
@@ -177,10 +218,12 @@ func (r *run) removed(gone locmem.Removal[int, int]) {
 	switch gone.Cause {
 	case locmem.Cleared:
 	case locmem.Expired:
-		r.check(!live, "key %d was reported as expired and is alive", gone.Key)
+		r.check(!live && !e.invalid, "key %d was reported as expired: %+v", gone.Key, e)
+	case locmem.Invalidated:
+		r.check(e.invalid, "key %d was reported as invalidated, its tags are %q", gone.Key, e.tags)
 	case locmem.Replaced, locmem.Deleted, locmem.Evicted, locmem.TooHeavy:
-		r.check(live, "%v of key %d, which has expired", gone.Cause, gone.Key)
-	case locmem.Invalidated, locmem.Moved:
+		r.check(live, "%v of key %d, which was dead", gone.Cause, gone.Key)
+	case locmem.Moved:
 		r.check(false, "%v of key %d", gone.Cause, gone.Key)
 	}
 	delete(r.entries, gone.Key)
@@ -200,6 +243,7 @@ func (r *run) settle() {
 // stored takes in what a write says it has stored.
 func (r *run) stored(key int, e entry, ok bool) {
 	r.settle()
+	delete(r.notes, key)
 	switch {
 	case !ok:
 		r.check(r.tooHeavy(e), "key %d was refused", key)
@@ -209,6 +253,8 @@ func (r *run) stored(key int, e entry, ok bool) {
 		_, still := r.entries[key]
 		r.check(!still, "an expiry that has passed left the old entry of key %d", key)
 	default:
+		old, still := r.entries[key]
+		r.check(!still || old.value == e.value, "the removal of value %d of key %d was not reported", old.value, key)
 		r.entries[key] = e
 	}
 }
@@ -231,6 +277,7 @@ func (r *run) write(key int) (opts []locmem.EntryOption, e entry) {
 	old, live := r.live(key)
 	e = r.plain()
 	if r.config.Weighted && r.source.IntN(4) == 0 {
+		e.weighed = true
 		e.weight = int64(r.source.IntN(3 * r.config.Entries))
 		opts = append(opts, locmem.Weight(e.weight))
 	}
@@ -244,8 +291,8 @@ func (r *run) write(key int) (opts []locmem.EntryOption, e entry) {
 		e.deadline = time.Time{}
 	case 3:
 		opts = append(opts, locmem.KeepTTL())
-		if live {
-			e.deadline, e.idle, e.used = old.deadline, old.idle, old.used
+		if e.kept = true; live {
+			e.deadline, e.idle, e.used, e.tags = old.deadline, old.idle, old.used, old.tags
 		}
 	case 4:
 		e.deadline = now.Add(r.duration(time.Minute))
@@ -259,6 +306,11 @@ func (r *run) write(key int) (opts []locmem.EntryOption, e entry) {
 		e.idle = r.duration(30 * time.Second)
 		opts = append(opts, locmem.Idle(e.idle))
 	}
+	if r.config.Tags && r.source.IntN(2) == 0 {
+		first := r.source.IntN(len(tags))
+		e.tags = tags[first:min(len(tags), first+1+r.source.IntN(2))]
+		opts = append(opts, locmem.Tags(e.tags...))
+	}
 	return opts, e
 }
 
@@ -267,4 +319,7 @@ func (r *run) duration(d time.Duration) time.Duration {
 	return time.Duration(1+r.source.IntN(1<<20)) * d >> 20
 }
 
-var ctx = context.Background()
+var (
+	ctx  = context.Background()
+	tags = []string{"red", "green", "blue", "black"}
+)

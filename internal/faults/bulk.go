@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+
+package faults
+
+// bulkFaults break GetOrSetMany, and what loads promise under a stampede.
+var bulkFaults = []Fault{
+	{
+		Name: "what a bulk load leaves out is stored as zero", Property: "LDR-10", Test: "TestWhatABulkLoadLeavesOutIsAMiss",
+		File: "bulk.go",
+		Old:  "\t\treturn value, ok\n",
+		New:  "\t\treturn value, ok || key == key\n",
+	},
+	{
+		Name: "what a bulk load leaves out is an error of the call", Property: "LDR-10", Test: "TestWhatABulkLoadLeavesOutIsAMiss",
+		File: "bulk.go",
+		Old:  "!errors.Is(failure, ErrNotFound)",
+		New:  "!errors.Is(failure, ErrReentrant)",
+	},
+	{
+		Name: "a bulk loader is called for each key", Property: "LDR-13", Test: "TestOneCallLoadsWhatIsMissing",
+		File: "bulk.go",
+		Old:  "\t\te.start(call, flights, b.allAtOnce, &set)\n",
+		New:  "\t\tfor i := range flights {\n\t\t\te.start(call, flights[i:i+1], b.allAtOnce, &set)\n\t\t}\n",
+	},
+	{
+		Name: "a key that is given twice is looked up twice", Property: "LDR-13", Test: "TestOneCallLoadsWhatIsMissing",
+		File: "bulk.go",
+		Old:  "\t\tasked[key] = true\n",
+		New:  "\t\tasked[key] = false\n",
+	},
+	{
+		Name: "an error comes with a nil map", Property: "LDR-13", Test: "TestABulkLoadThatCannotBeIsAnErrorWithAMap",
+		File: "bulk.go",
+		Old:  "\t\treturn values, ErrNilContext\n",
+		New:  "\t\treturn nil, ErrNilContext\n",
+	},
+	{
+		Name: "only the first key of a bulk load can be joined", Property: "LDR-13", Test: "TestBulkLoadsAndLoadsJoinEachOther",
+		File: "singleflight.go",
+		Old:  "s.takeOff(hash, key, e.hasher.storable(key), call, b.since)",
+		New:  "s.takeOff(hash, key, e.hasher.storable(key) && call.open.Load() == 0, call, b.since)",
+	},
+	{
+		Name: "a bulk load joins none but bulk loads of its own", Property: "LDR-13", Test: "TestOverlappingBulkLoadsLoadNothingTwice",
+		File: "singleflight.go",
+		Old:  "\tif b.own = b.flight == nil; b.own {\n",
+		New:  "\tif b.own = b.flight == nil || call != nil && b.flight.call != call; b.own {\n",
+	},
+	{
+		Name: "a bulk load stores all it has brought", Property: "LDR-13", Test: "TestKeysThatWereNotAskedForAreIgnored",
+		File: "bulk.go",
+		Old:  "\tvalues, err := b.load(ctx, keys)\n",
+		New:  "\tvalues, err := b.load(ctx, keys)\n\tb.engine.SetMany(values)\n",
+	},
+	{
+		Name: "a bulk load is asked for NaN", Property: "LDR-13", Test: "TestABulkLoadLeavesOutKeysThatDifferFromThemselves",
+		File: "bulk.go",
+		Old:  "if asked[key] || !e.hasher.storable(key) {",
+		New:  "if asked[key] {",
+	},
+	{
+		Name: "what a bulk load brings with an error is stored", Property: "LDR-14", Test: "TestABulkLoadThatFailsStoresNothingAndTellsAll",
+		File: "singleflight.go",
+		Old:  "\tif failure == nil || errors.Is(failure, ErrNotFound) {\n\t\tif own",
+		New:  "\tif failure == nil || values != nil && !errors.Is(failure, ErrClosed) {\n\t\tfailure = nil\n\t\tif own",
+	},
+	{
+		Name: "what was weighed before a weigher's panic is stored", Property: "LDR-14", Test: "TestABulkLoadThatFailsStoresNothingAndTellsAll",
+		File: "singleflight.go",
+		Old:  "if w := &writes[i]; err == nil && e.hasher.storable(f.key) {",
+		New:  "if w := &writes[i]; (err == nil || w.flight != nil) && e.hasher.storable(f.key) {",
+	},
+	{
+		Name: "the error of one key takes the others away", Property: "LDR-14", Test: "TestTheErrorOfOneKeyLeavesTheOthers",
+		File: "bulk.go",
+		Old:  "\t\tcase failure != nil:\n\t\t\tfail(failure)\n",
+		New:  "\t\tcase failure != nil:\n\t\t\tclear(values)\n\t\t\tfail(failure)\n",
+	},
+	{
+		Name: "one-by-one loads have no bound", Property: "LDR-15", Test: "TestWithoutALoaderOfManyWorkersLoadOneByOne",
+		File: "bulk.go",
+		Old:  "workers.SetLimit(int(e.workers))",
+		New:  "workers.SetLimit(-1)",
+	},
+	{
+		Name: "LoadTimeout ends nothing", Property: "LDR-15", Test: "TestALoadTimeoutEndsABulkLoad",
+		File: "singleflight.go",
+		Old:  "\tif e.opts.LoadTimeout > 0 {\n",
+		New:  "\tif e.opts.LoadTimeout < 0 {\n",
+	},
+	{
+		Name: "LoadTimeout counts while a loader waits for a worker", Property: "LDR-15", Test: "TestLoadTimeoutCountsFromTheStartOfEachLoader",
+		File: "singleflight.go",
+		Old:  "\tc.node.ctx, c.cancel = context.WithCancel(ctx)\n",
+		New:  "\tc.node.ctx, c.cancel = context.WithCancel(ctx)\n\tif timeout := e.opts.LoadTimeout; timeout > 0 {\n\t\tc.node.ctx, c.cancel = context.WithTimeout(ctx, timeout)\n\t}\n",
+	},
+	{
+		Name: "loaders run for nobody", Property: "LDR-15", Test: "TestLoadersThatWaitForAWorkerDoNotRunForNobody",
+		File: "singleflight.go",
+		Old:  "loaded[K, V](nil), ctx.Err() //",
+		New:  "loaded[K, V](nil), error(nil) //",
+	},
+	{
+		Name: "a bulk load is cancelled when one of its keys is left", Property: "LDR-4", Test: "TestTheCallerOfABulkLoadLeavesOthersTheirs",
+		File: "singleflight.go",
+		Old:  "\tif c.open.Add(-1) == 0 {\n",
+		New:  "\tif c.open.Add(-1) >= 0 {\n",
+	},
+	{
+		Name: "a bulk load that all have left goes on", Property: "LDR-4", Test: "TestABulkLoadThatAllHaveLeftIsCancelled",
+		File: "singleflight.go",
+		Old:  "\tif c.open.Add(-1) == 0 {\n",
+		New:  "\tif c.open.Add(-1) < 0 {\n",
+	},
+	{
+		Name: "who leaves a bulk call gets nothing", Property: "LDR-4", Test: "TestABulkCallThatEndsEarlyHasWhatHasLanded",
+		File: "bulk.go",
+		Old:  "\t\tmisses, err = b.round(ctx, misses, values)\n\t}\n",
+		New:  "\t\tif misses, err = b.round(ctx, misses, values); err != nil {\n\t\t\tclear(values)\n\t\t}\n\t}\n",
+	},
+	{
+		Name: "Close leaves a bulk load's context alive", Property: "LDR-4", Test: "TestCloseEndsABulkLoad",
+		File: "singleflight.go",
+		Old:  "\tf.call.landed()\n",
+		New:  "\tif !errors.Is(f.err, ErrClosed) {\n\t\tf.call.landed()\n\t}\n",
+	},
+	{
+		Name: "a bulk load waits for itself", Property: "LDR-11", Test: "TestABulkLoadThatWouldWaitForItselfIsAnError",
+		File: "bulk.go",
+		Old:  "case !s.own && !waitNodeOf(ctx).wait(&s.flight.call.node):",
+		New:  "case !s.own && s.flight.call == call && !waitNodeOf(ctx).wait(&s.flight.call.node):",
+	},
+	{
+		Name: "the waits for a bulk load of one's own are not noted", Property: "LDR-11", Test: "TestABulkLoadThatWouldWaitForItselfIsAnError",
+		File: "bulk.go",
+		Old:  "\t\t\twaitNodeOf(ctx).wait(&s.flight.call.node) // nothing",
+		New:  "\t\t\t// nothing",
+	},
+	{
+		Name: "two bulk loads that meet are not seen", Property: "LDR-11", Test: "TestBulkLoadsThatMeetInACircleEnd",
+		File: "singleflight.go",
+		Old:  "\tif m.reaches(n, make(map[*waitNode]bool)) {\n",
+		New:  "\tif m == n {\n",
+	},
+	{
+		Name: "a loader's bulk loads do not begin", Property: "LDR-11", Test: "TestABulkLoaderMayLoadOtherKeysInBulk",
+		File: "bulk.go",
+		Old:  "\t\tif s := &seats[i]; s.own {\n",
+		New:  "\t\tif s := &seats[i]; s.own && waitNodeOf(ctx) == nil {\n",
+	},
+	{
+		Name: "a bulk load wins over a write during it", Property: "LDR-6", Test: "TestWritesDuringABulkLoadWinForTheirKeys",
+		File: "singleflight.go",
+		Old:  "mode: ifLoading, flight: f}",
+		New:  "mode: always, flight: f}",
+	},
+	{
+		Name: "the options of a bulk load are those of its first key", Property: "LDR-12", Test: "TestTheOptionsOfABulkLoadAreThoseOfAllItsKeys",
+		File: "singleflight.go",
+		Old:  "\t\t\twrites[i] = e.resultOf(f, values, failure, set)\n",
+		New:  "\t\t\twrites[i] = e.resultOf(f, values, failure, set)\n\t\t\tset = &settings{}\n",
+	},
+	{
+		Name: "a bulk call takes what is older than an invalidation before it", Property: "LDR-13", Test: "TestAnInvalidationMakesABulkCallLoadAgainWhatIsOlder",
+		File: "bulk.go",
+		Old:  "\t\tcase older:\n",
+		New:  "\t\tcase older && s.own:\n",
+	},
+	{
+		Name: "listeners are told before all keys have landed", Property: "LDR-14", Test: "TestAListenerDuringABulkLoadHoldsNobodyUp",
+		File: "singleflight.go",
+		Old:  "\t\t\t\te.carryOut(f.shard, w) // which lands\n",
+		New:  "\t\t\t\te.carryOut(f.shard, w) // which lands\n\t\t\t\te.deliverAll()\n",
+	},
+	{
+		Name: "stale keys of a bulk call are refreshed one by one", Property: "LDR-16", Test: "TestStaleKeysAreRefreshedByOneBulkCall",
+		File: "bulk.go",
+		Old:  "\t\tb.engine.refresh(ctx, keys, b.allAtOnce, b.set)\n",
+		New:  "\t\tfor i := range keys {\n\t\t\tb.engine.refresh(ctx, keys[i:i+1], b.allAtOnce, b.set)\n\t\t}\n",
+	},
+	{
+		Name: "one loader refreshes for all keys", Property: "LDR-16", Test: "TestABulkRefreshWithoutALoaderOfManyTakesAWorkerForEachKey",
+		File: "bulk.go",
+		Old:  "b.engine.refresh(ctx, keys[i:i+1], oneByOne",
+		New:  "b.engine.refresh(ctx, keys[:len(keys)-i], oneByOne",
+	},
+	{
+		Name: "why a bulk refresh failed is not kept", Property: "LDR-16", Test: "TestAFailedBulkRefreshLeavesTheStaleValues",
+		File: "singleflight.go",
+		Old:  "\tif !f.overtaken {\n\t\tif s.failures == nil {\n",
+		New:  "\tif f.overtaken {\n\t\tif s.failures == nil {\n",
+	},
+	{
+		Name: "the goroutine that starts one-by-one loads stays", Property: "LIF-1", Test: "TestBulkLoadsLeaveNoGoroutine",
+		File: "bulk.go",
+		Old:  "\t\t\tvar workers errgroup.Group //",
+		New:  "\t\t\tdefer func() { select {} }()\n\t\t\tvar workers errgroup.Group //",
+	},
+	{
+		Name: "who comes as a load ends loads again", Property: "LDR-1", Test: "TestAStampedeOfCallersLoadsEachKeyOnce",
+		File: "singleflight.go",
+		Old:  "\t\tcase !s.dead(n, meta): // stored since the miss\n",
+		New:  "\t\tcase !s.dead(n, meta) && e.lenient: // stored since the miss\n",
+	},
+	{
+		Name: "a completed write leaves the result of an older load", Property: "LDR-6", Test: "TestNoStaleValueSurvivesACompletedWrite",
+		File: "shard.go",
+		Old:  "\t\tf.overtaken = true\n\t\tdelete(s.flights, key)\n",
+		New:  "\t\tdelete(s.flights, key)\n",
+	},
+	{
+		Name: "a completed invalidation leaves the result of an older load", Property: "LDR-6", Test: "TestNoStaleValueSurvivesACompletedWrite/InvalidateTags_during",
+		File: "tags.go",
+		Old:  "\tif r.invalidated.Load() <= t.oldest() {\n",
+		New:  "\tif r.invalidated.Load() > 0 {\n",
+	},
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+
+package faults
+
+// tagFaults break what tags promise.
+var tagFaults = []Fault{
+	{
+		Name: "an entry is alive whatever became of its tags", Property: "TAG-1", Test: "TestNoMethodSeesAnInvalidatedEntry",
+		File: "shard.go",
+		Old:  "s.expired(n, meta) || s.invalid(n, meta)\n",
+		New:  "s.expired(n, meta)\n",
+	},
+	{
+		Name: "a stale value is returned whatever became of its tags", Property: "TAG-1", Test: "TestNoMethodSeesAnInvalidatedEntry",
+		File: "stale.go",
+		Old:  "\tcase s.invalid(n, meta):\n\t\treturn missing\n",
+		New:  "",
+	},
+	{
+		Name: "a failed load returns what was invalidated", Property: "TAG-1", Test: "TestAFailedLoadDoesNotReturnWhatWasInvalidatedMeanwhile",
+		File: "singleflight.go",
+		Old:  "\tif meta&metaNegative != 0 || s.invalid(n, meta) {\n",
+		New:  "\tif meta&metaNegative != 0 {\n",
+	},
+	{
+		Name: "only the first tag of an entry counts", Property: "TAG-1", Test: "TestOneTagOfAnEntryIsEnoughAndOthersAreNotHit",
+		File: "tags.go",
+		Old:  "\tfor i := range tags {\n\t\tif tags[i].tag.invalidated.Load() != tags[i].since {\n",
+		New:  "\tfor i := range tags[:min(1, len(tags))] {\n\t\tif tags[i].tag.invalidated.Load() != tags[i].since {\n",
+	},
+	{
+		Name: "only the last tag of a call is invalidated", Property: "TAG-1", Test: "TestOneTagOfAnEntryIsEnoughAndOthersAreNotHit",
+		File: "tags.go",
+		Old:  "\tfor _, name := range tags {\n\t\tif e.tags.invalidate(name) {\n",
+		New:  "\tfor _, name := range tags[max(0, len(tags)-1):] {\n\t\tif e.tags.invalidate(name) {\n",
+	},
+	{
+		Name: "an invalidation is one of all tags", Property: "TAG-1", Test: "TestOneTagOfAnEntryIsEnoughAndOthersAreNotHit",
+		File: "tags.go",
+		Old:  "\tr.invalidated.Store(number)\n",
+		New:  "\tfor _, r := range st.records {\n\t\tr.invalidated.Store(number)\n\t}\n",
+	},
+	{
+		Name: "an entry that is moved loses its tags", Property: "TAG-1", Test: "TestEntriesThatMoveKeepTheirTags",
+		File: "compact.go",
+		Old:  "*s.tagged.At(to), *s.tagged.At(from) = *s.tagged.At(from), nil",
+		New:  "*s.tagged.At(from) = nil",
+	},
+	{
+		Name: "an overwrite leaves the older tags", Property: "TAG-2", Test: "TestAWriteStatesTheTagsAndKeepTTLKeepsThem",
+		File: "write.go",
+		Old:  "if tags != nil || meta&metaTagged != 0 && !w.expiry.keep {",
+		New:  "if tags != nil {",
+	},
+	{
+		Name: "KeepTTL drops the tags", Property: "TAG-2", Test: "TestAWriteStatesTheTagsAndKeepTTLKeepsThem",
+		File: "write.go",
+		Old:  "if tags != nil || meta&metaTagged != 0 && !w.expiry.keep {",
+		New:  "if tags != nil || meta&metaTagged != 0 {",
+	},
+	{
+		Name: "the caller can change the tags later", Property: "TAG-2", Test: "TestTagsAreThoseOfTheCall",
+		File: "options.go",
+		Old:  "own := slices.Clone(tags)",
+		New:  "own := slices.Clip(tags)",
+	},
+	{
+		Name: "what was invalidated is reported as expired", Property: "TAG-3", Test: "TestAnInvalidatedEntryIsReportedOnceWhoeverRemovesIt",
+		File: "shard.go",
+		Old:  "\tif s.invalid(n, meta) {\n\t\treturn Invalidated\n",
+		New:  "\tif s.invalid(n, meta) && s.closed {\n\t\treturn Invalidated\n",
+	},
+	{
+		Name: "every invalidation purges at once", Property: "TAG-3", Test: "TestThePurgeRemovesWhatWasInvalidatedAtMostOnceASecond",
+		File: "tags.go",
+		Old:  "\tdue := max(e.clock.now(), e.purged.Load()+purgeEvery)\n",
+		New:  "\tdue := e.clock.now()\n",
+	},
+	{
+		Name: "nothing is purged unless something expires", Property: "TAG-3", Test: "TestThePurgeRemovesWhatWasInvalidatedAtMostOnceASecond",
+		File: "engine.go",
+		Old:  "\tfirst := e.purgeAt.Load()\n",
+		New:  "\tfirst := int64(never)\n",
+	},
+	{
+		Name: "the clock's goroutine stays after a purge", Property: "TAG-3", Test: "TestThePurgeLeavesNoGoroutine",
+		File: "tags.go",
+		Old:  "\te.purgeAt.Store(never) //",
+		New:  "\te.purgeAt.Store(e.clock.now() + 1000*purgeEvery) //",
+	},
+	{
+		Name: "a manual clock's purge waits for its second", Property: "TAG-3", Test: "TestAManualClocksMovePurges",
+		File: "engine.go",
+		Old:  "due != never && (exact || due <= e.clock.now())",
+		New:  "due != never && due <= e.clock.now()",
+	},
+	{
+		Name: "what a write meets is reported twice", Property: "TAG-3", Test: "TestTaggedValuesEndOnceAndInOrder",
+		File: "write.go",
+		Old:  "\tif dead != evict.None {\n\t\tw.entries++\n",
+		New:  "\tif dead != evict.None {\n\t\ts.report(s.slots.At(dead), 1, Invalidated)\n\t\tw.entries++\n",
+	},
+	{
+		Name: "the purge passes over slots", Property: "TAG-3", Test: "TestThePurgeMissesNothingThatMoves",
+		File: "tags.go",
+		Old:  "\treturn n, entries, weight\n",
+		New:  "\treturn n - min(n, maxRemovals), entries, weight\n",
+	},
+	{
+		Name: "an invalidation takes the shards' locks", Property: "TAG-4", Test: "TestAnInvalidationTakesNoShardsLock",
+		File: "tags.go",
+		Old:  "\tif carriers {\n\t\te.purgeSoon()\n",
+		New:  "\tif e.Stats(); carriers {\n\t\te.purgeSoon()\n",
+	},
+	{
+		Name: "a purge comes though nothing carries the tag", Property: "TAG-4", Test: "TestUntaggedEntriesCostNothing",
+		File: "tags.go",
+		Old:  "\tif carriers {\n\t\te.purgeSoon()\n",
+		New:  "\tif carriers || len(tags) > 0 {\n\t\te.purgeSoon()\n",
+	},
+	{
+		Name: "a read of an entry with tags allocates", Property: "TAG-4", Test: "TestReadsOfTaggedEntriesAllocateNothing",
+		File: "tags.go",
+		Old:  "\tfor i := range tags {\n\t\tif tags[i].tag.invalidated.Load() != tags[i].since {\n",
+		New:  "\ttags = slices.Grow(tags, 1000)\n\tfor i := range tags {\n\t\tif tags[i].tag.invalidated.Load() != tags[i].since {\n",
+	},
+	{
+		Name: "Clear keeps the tags", Property: "TAG-4", Test: "TestATagThatNothingCarriesIsForgotten",
+		File: "engine.go",
+		Old:  "\t\ts.mu.Unlock()\n\t\te.tags.releaseAll(tagged)\n",
+		New:  "\t\ts.mu.Unlock()\n\t\tif s.closed {\n\t\t\te.tags.releaseAll(tagged)\n\t\t}\n",
+	},
+	{
+		Name: "a tag that nothing carries is kept", Property: "TAG-4", Test: "TestTagsThatComeAndGoLeaveNothing",
+		File: "tags.go",
+		Old:  "if r.users--; r.users == 0 && !r.waiting {",
+		New:  "if r.users--; r.users < 0 {",
+	},
+	{
+		Name: "tags wait for ever for loads that have ended", Property: "TAG-4", Test: "TestATagWaitsForTheLoadsThatMayBringIt",
+		File: "tags.go",
+		Old:  "\tif t.waiting.Load() == 0 {\n\t\treturn\n",
+		New:  "\tif t.waiting.Load() >= 0 {\n\t\treturn\n",
+	},
+	{
+		Name: "a tag waits for a load that ends as it is looked for", Property: "TAG-4", Test: "TestATagDoesNotWaitForALoadThatHasEnded",
+		File: "tags.go",
+		Old:  "\tt.waiting.Add(1)\n\tif r.invalidated.Load() <= t.oldest() {\n\t\tt.waiting.Add(-1)\n",
+		New:  "\toldest := t.oldest()\n\tt.waiting.Add(1)\n\tif r.invalidated.Load() <= oldest {\n\t\tt.waiting.Add(-1)\n",
+	},
+	{
+		Name: "the end of a load forgets what waits for another", Property: "TAG-5", Test: "TestATagWaitsForALoadThatBeganWhileAnotherLanded",
+		File: "tags.go",
+		Old:  "\t\t\tif r.users == 0 && r.invalidated.Load() > oldest {\n",
+		New:  "\t\t\tif r.users < 0 && r.invalidated.Load() > oldest {\n",
+	},
+	{
+		Name: "who came after an invalidation gets what is older", Property: "TAG-5", Test: "TestAnInvalidationDuringALoadWins",
+		File: "singleflight.go",
+		Old:  "f.invalidated > 0 && b.since > f.began, nil",
+		New:  "f.invalidated > 0 && f.invalidated < 1, nil",
+	},
+	{
+		Name: "only the last invalidation counts for who came between two", Property: "TAG-5", Test: "TestACallerBetweenTwoInvalidationsDoesNotGetWhatIsOlder",
+		File: "singleflight.go",
+		Old:  "f.invalidated > 0 && b.since > f.began, nil",
+		New:  "f.invalidated > 0 && b.since >= f.invalidated, nil",
+	},
+	{
+		Name: "the invalidation of a tag that nothing carries is forgotten", Property: "TAG-5", Test: "TestAnInvalidationDuringALoadWins",
+		File: "tags.go",
+		Old:  "\t\tif t.oldest() == math.MaxUint64 {\n",
+		New:  "\t\tif t.oldest() <= math.MaxUint64 {\n",
+	},
+	{
+		Name: "a value without a lifetime is given to who came after", Property: "TAG-5", Test: "TestNoCallerAfterAnInvalidationGetsAnOlderLoadsValue",
+		File: "write.go",
+		Old:  "\t\tw.flight.invalidated = e.tags.invalidatedSince(w.tags, w.flight.began)\n",
+		New:  "\t\tif !w.expiry.gone {\n\t\t\tw.flight.invalidated = e.tags.invalidatedSince(w.tags, w.flight.began)\n\t\t}\n",
+	},
+	{
+		Name: "an invalidation wins over loads of other tags", Property: "TAG-5", Test: "TestAnInvalidationOfAnotherTagLeavesALoadAlone",
+		File: "write.go",
+		Old:  "if last := lastInvalidation(tags); last > f.began {",
+		New:  "if last := lastInvalidation(tags); e.tags.clock.Load() > f.began {",
+	},
+	{
+		Name: "an invalidation wins over loads that began after it", Property: "TAG-5", Test: "TestALoadAfterAnInvalidationIsStored",
+		File: "tags.go",
+		Old:  "number > began {",
+		New:  "number > 0*began {",
+	},
+	{
+		Name: "a refresh stores what is older than the invalidation of its entry", Property: "TAG-5", Test: "TestAnInvalidationDuringARefreshWins",
+		File: "shard.go",
+		Old:  "\tif cause == Invalidated {\n\t\ts.overtakeOlder",
+		New:  "\tif cause == noCause {\n\t\ts.overtakeOlder",
+	},
+	{
+		Name: "a refresh that meets what was invalidated is stored", Property: "TAG-5", Test: "TestAnInvalidationDuringARefreshWins",
+		File: "write.go",
+		Old:  "\t\tif w.flight != nil && w.flight.overtaken { //",
+		New:  "\t\tif w.flight != nil && w.flight.done { //",
+	},
+	{
+		Name: "no load is older than an invalidation", Property: "TAG-5", Test: "TestNoReadSeesWhatIsOlderThanACompletedInvalidation",
+		File: "singleflight.go",
+		Old:  "\twrites := make([]write[K, V], len(flights))\n",
+		New:  "\twrites := make([]write[K, V], len(flights))\n\tfor _, f := range flights {\n\t\tf.began = math.MaxUint64 >> 1\n\t}\n",
+	},
+}
