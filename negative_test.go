@@ -224,14 +224,15 @@ func TestARemovalForgetsThatAKeyWasNotFound(t *testing.T) {
 
 func TestKeysThatWereNotFoundTakeRoomWithinTheBounds(t *testing.T) {
 	t.Parallel()
-	const bound, keys, batch = 1000, 100_000, 500
+	const bound, batch = 500, 500
 	for _, tc := range []struct {
 		name string
+		keys int
 		opts locmem.Options[int, int]
 	}{
-		{"MaxEntries", locmem.Options[int, int]{MaxEntries: bound, Shards: 8}},
-		{"MaxWeight alone", locmem.Options[int, int]{MaxWeight: bound, Shards: 8, Weigh: func(int, int) int64 { return 50 }}},
-		{"LRU", locmem.Options[int, int]{MaxEntries: bound, Shards: 8, Policy: evict.LRU}},
+		{"MaxEntries", 20_000, locmem.Options[int, int]{MaxEntries: bound, Shards: 8}},
+		{"MaxWeight alone", 100_000, locmem.Options[int, int]{MaxWeight: bound, Shards: 8, Weigh: func(int, int) int64 { return 50 }}},
+		{"LRU", 20_000, locmem.Options[int, int]{MaxEntries: bound, Shards: 8, Policy: evict.LRU}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -239,7 +240,7 @@ func TestKeysThatWereNotFoundTakeRoomWithinTheBounds(t *testing.T) {
 			tc.opts.Clock, tc.opts.NegativeTTL = clock, time.Minute
 			e := opened(t, tc.opts)
 			list := make([]int, batch)
-			for key := 0; key < keys; key += batch {
+			for key := 0; key < tc.keys; key += batch {
 				for i := range list {
 					list[i] = key + i
 				}
@@ -250,7 +251,7 @@ func TestKeysThatWereNotFoundTakeRoomWithinTheBounds(t *testing.T) {
 			}
 			require.Equal(t, bound, e.Len())
 			require.EqualValues(t, bound, e.Weight())
-			require.EqualValues(t, keys, e.Stats().LoadsNotFound)
+			require.EqualValues(t, tc.keys, e.Stats().LoadsNotFound)
 			require.Zero(t, e.Stats().Evicted, "no entry was evicted")
 			require.True(t, e.Set(-1, 1), "they keep no entry out")
 			clock.Advance(time.Minute)

@@ -12,8 +12,10 @@ import (
 
 // Evict removes n entries, or all if there are fewer, as the policy chooses and
 // in proportion over the shards, and returns how many were removed. Expired ones
-// go first, as Expired. It takes the shards' locks in turn, for at most 64 removals
-// each time, and panics as a write does if the policy gives no victim.
+// go first, as Expired. Kept answers that there is nothing for a key (see
+// Options.NegativeTTL) count as entries. It takes the shards' locks in turn, for
+// at most 64 removals each time, and panics as a write does if the policy gives no
+// victim.
 func (e *Engine[K, V]) Evict(n int) int {
 	removed, fault := e.evict(int64(n))
 	e.deliverAll()

@@ -124,7 +124,7 @@ func TestNoStaleValueSurvivesACompletedWrite(t *testing.T) {
 		for name, write := range writes {
 			t.Run(name+" during "+way.name, func(t *testing.T) {
 				t.Parallel()
-				e := newLoads(t, way.change, func(o *locmem.Options[int, int]) { o.Workers = 100 }) // one is free for every refresh
+				e := newLoads(t, way.change, func(o *locmem.Options[int, int]) { o.Workers = 1 << 20 }) // one is free for every refresh
 				var database atomic.Int64
 				plain := func(context.Context, int) (int, error) { //nolint:unparam // a loader's results
 					return int(database.Load()), nil

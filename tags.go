@@ -63,6 +63,8 @@ type tagStripe struct {
 	// waiting are tags that nothing carries, but a load began before they were
 	// invalidated, and what it returns may turn out to carry them.
 	waiting []*tag
+	// first is not above the number of any of their last invalidations.
+	first uint64
 }
 
 func (t *tagTable) open(oldest func() uint64) {
@@ -148,6 +150,10 @@ func (t *tagTable) retire(st *tagStripe, r *tag) {
 		return
 	}
 	r.waiting = true
+	if len(st.waiting) == 0 {
+		st.first = r.invalidated.Load()
+	}
+	st.first = min(st.first, r.invalidated.Load())
 	st.waiting = append(st.waiting, r)
 }
 
@@ -181,21 +187,32 @@ func (t *tagTable) landed() {
 	for i := range t.stripes {
 		st := &t.stripes[i]
 		st.mu.Lock()
-		oldest := t.oldest() // under the lock: no load that a tag in this stripe waits for is younger
-		before := len(st.waiting)
-		st.waiting = slices.DeleteFunc(st.waiting, func(r *tag) bool {
-			if r.users == 0 && r.invalidated.Load() > oldest {
-				return false
-			}
-			r.waiting = false
-			if r.users == 0 {
-				delete(st.records, r.name)
-			}
-			return true
-		})
-		t.waiting.Add(int32(len(st.waiting) - before))
+		// Under the lock: no load that a tag of this stripe waits for is younger.
+		if oldest := t.oldest(); len(st.waiting) > 0 && oldest >= st.first {
+			t.waiting.Add(int32(st.reap(oldest)))
+		}
 		st.mu.Unlock()
 	}
+}
+
+// reap forgets the tags that wait for no load any more, and returns the change of
+// how many wait. Called under mu.
+func (st *tagStripe) reap(oldest uint64) int {
+	before := len(st.waiting)
+	st.first = math.MaxUint64
+	st.waiting = slices.DeleteFunc(st.waiting, func(r *tag) bool {
+		number := r.invalidated.Load()
+		if r.users == 0 && number > oldest {
+			st.first = min(st.first, number)
+			return false
+		}
+		r.waiting = false
+		if r.users == 0 {
+			delete(st.records, r.name)
+		}
+		return true
+	})
+	return len(st.waiting) - before
 }
 
 // lastInvalidation returns the number of the last invalidation of any of the tags.
@@ -217,6 +234,8 @@ func lastInvalidation(tags []carried) (last uint64) {
 // at most one a second, that looks through all shards in bounded steps. Then they are
 // reported as Invalidated; until then they count in Len and Weight. With a
 // ManualClock the purge comes with its next move.
+//
+// The answer that a load has found nothing, kept by Options.NegativeTTL, carries no tags.
 func (e *Engine[K, V]) InvalidateTags(tags ...string) {
 	carriers := false
 	for _, name := range tags {
