@@ -46,7 +46,7 @@ var snapshotFaults = []Fault{
 		New:  "",
 	},
 	{
-		Name: "restored entries weigh nothing", Property: "PER-3", Test: "TestRestoreKeepsTheBoundsOfASmallerEngine",
+		Name: "restored entries weigh nothing", Property: "PER-4", Test: "TestSnapshotKeepsWeights",
 		File: "snapshot.go",
 		Old:  "weight: entry.weight, expiry",
 		New:  "weight: 0, expiry",

@@ -151,8 +151,8 @@ var tagFaults = []Fault{
 	{
 		Name: "the end of a load forgets what waits for another", Property: "TAG-5", Test: "TestATagWaitsForALoadThatBeganWhileAnotherLanded",
 		File: "tags.go",
-		Old:  "\t\t\tif r.users == 0 && r.invalidated.Load() > oldest {\n",
-		New:  "\t\t\tif r.users < 0 && r.invalidated.Load() > oldest {\n",
+		Old:  "if oldest := t.oldest(); len(st.waiting) > 0 && oldest >= st.first {",
+		New:  "if oldest := uint64(math.MaxUint64); len(st.waiting) > 0 {",
 	},
 	{
 		Name: "who came after an invalidation gets what is older", Property: "TAG-5", Test: "TestAnInvalidationDuringALoadWins",
