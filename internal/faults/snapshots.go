@@ -16,12 +16,6 @@ var snapshotFaults = []Fault{
 		New:  "max(0*took, int64(e.clock.wall().Sub(wall)))",
 	},
 	{
-		Name: "what has expired is saved", Property: "PER-1", Test: "TestSaveLeavesExpiredEntriesOut",
-		File: "iterate.go",
-		Old:  "\t\tif !s.dead(n, meta) {\n",
-		New:  "\t\tif s.stamp == 0 {\n",
-	},
-	{
 		Name: "checksums are not compared", Property: "PER-2", Test: "TestRestoreOfADamagedSnapshotChangesNothing",
 		File: "snapshot_frame.go",
 		Old:  "if in.sum != binary.BigEndian.Uint32(sum) {",

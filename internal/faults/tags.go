@@ -152,7 +152,7 @@ var tagFaults = []Fault{
 		Name: "the end of a load forgets what waits for another", Property: "TAG-5", Test: "TestATagWaitsForALoadThatBeganWhileAnotherLanded",
 		File: "tags.go",
 		Old:  "if oldest := t.oldest(); len(st.waiting) > 0 && oldest >= st.first {",
-		New:  "if oldest := uint64(math.MaxUint64); len(st.waiting) > 0 {",
+		New:  "if oldest := max(t.oldest(), math.MaxUint64); len(st.waiting) > 0 && oldest >= st.first {",
 	},
 	{
 		Name: "who came after an invalidation gets what is older", Property: "TAG-5", Test: "TestAnInvalidationDuringALoadWins",
