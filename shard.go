@@ -50,7 +50,9 @@ type shard[K comparable, V any] struct {
 
 	// mu protects all that follows, except what is atomic or never changes after
 	// New. Reads of an entry hold it shared. No user code runs under it.
-	mu    lock.RWMutex
+	mu lock.RWMutex
+	_  [40]byte // what readers only read is not on the line that their locks write to
+
 	index index
 	slots paged.Array[slot[K, V]]
 
