@@ -326,7 +326,7 @@ type settings struct {
 	weight    int64
 	hasWeight bool
 	limit     int64 // 0: none
-	tags      []string
+	tags      *[]string
 }
 
 func settingsOf(opts []EntryOption) (s settings) {
@@ -348,7 +348,7 @@ func (s *settings) add(opts []EntryOption) {
 		case optionLimit:
 			s.limit = o.n
 		case optionTags:
-			s.tags = *o.tags
+			s.tags = o.tags
 		}
 	}
 }

@@ -435,11 +435,11 @@ func (s *shard[K, V]) version(n uint32) uint64 {
 // report queues the event of an entry that goes, and counts it.
 func (s *shard[K, V]) report(sl *slot[K, V], weight int64, cause Cause) {
 	if sl.meta.Load()&metaNegative != 0 {
-		s.counts.removed[noCause]++
+		s.counts.removed[noCause].entries++
 		return
 	}
-	s.counts.removed[cause]++
-	s.counts.weights[cause] += weight
+	s.counts.removed[cause].entries++
+	s.counts.removed[cause].weight += weight
 	if s.out != nil {
 		s.out.append(parcel[K, V]{removal: Removal[K, V]{Key: sl.key, Value: sl.value, Cause: cause, Weight: weight}}, 1)
 	}
@@ -620,9 +620,9 @@ func (s *shard[K, V]) clear() (entries, weight int64, tagged *paged.Array[[]carr
 	}
 	entries, weight, tagged = int64(s.len), s.weight, s.tagged
 	notes := s.counts.notes()
-	s.counts.removed[noCause] += notes
-	s.counts.removed[Cleared] += uint64(entries) - notes
-	s.counts.weights[Cleared] += weight - int64(notes)
+	s.counts.removed[noCause].entries += notes
+	s.counts.removed[Cleared].entries += uint64(entries) - notes
+	s.counts.removed[Cleared].weight += weight - int64(notes)
 	if events := int(entries) - int(notes); s.out != nil && events > 0 {
 		s.out.append(parcel[K, V]{cleared: &cleared[K, V]{slots: s.slots, weights: s.weights, top: s.top}}, events)
 	}

@@ -273,7 +273,10 @@ func (e *Engine[K, V]) storeAll(entries []saved[K, V]) error {
 			continue
 		}
 		x.now -= entry.idle - entry.idleLeft // 0 without an idle lifetime
-		w := write[K, V]{key: entry.key, value: entry.value, hash: uint32(entry.hash), weight: entry.weight, expiry: x, tags: entry.tags}
+		w := write[K, V]{key: entry.key, value: entry.value, hash: uint32(entry.hash), weight: entry.weight, expiry: x}
+		if len(entry.tags) > 0 {
+			w.tags = &entry.tags
+		}
 		e.apply(e.shardOf(entry.hash), &w)
 	}
 	if e.clock.closed.Load() {

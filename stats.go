@@ -72,17 +72,22 @@ func (s Stats) HitRatio() float64 {
 // counts are a shard's counters, changed under its write lock.
 type counts struct {
 	inserts, updates, rejected uint64
-	removed                    [causes]uint64 // under noCause: notes that there is no entry
-	weights                    [causes]int64  // of what was removed
-	negatives                  uint64         // such notes stored
+	removed                    [causes]removals // under noCause: notes that there is no entry
+	negatives                  uint64           // such notes stored
 
 	loads, loadSuccesses, loadErrors, loadsNotFound, loadsShared uint64
 	loadTime                                                     int64
 	refreshes                                                    uint64
 }
 
+// removals is what was removed for one cause.
+type removals struct {
+	entries uint64
+	weight  int64
+}
+
 // notes returns how many notes of keys that were not found a shard holds.
-func (c *counts) notes() uint64 { return c.negatives - c.removed[noCause] }
+func (c *counts) notes() uint64 { return c.negatives - c.removed[noCause].entries }
 
 // Stats returns the counters. It takes each shard's read lock in turn.
 func (e *Engine[K, V]) Stats() Stats {
@@ -97,22 +102,22 @@ func (e *Engine[K, V]) Stats() Stats {
 		c := s.counts
 		st.PerShard[i] = ShardSize{Entries: s.len, Weight: s.weight}
 		s.mu.RUnlock()
-		for cause, weight := range c.weights {
-			st.weights[cause] += weight
+		for cause, removed := range c.removed {
+			st.weights[cause] += removed.weight
 		}
 		st.Hits += s.hits.Load()
 		st.Misses += s.misses.Load()
 		st.Inserts += c.inserts
 		st.Updates += c.updates
 		st.Rejected += c.rejected
-		st.Replaced += c.removed[Replaced]
-		st.Deleted += c.removed[Deleted]
-		st.Evicted += c.removed[Evicted]
-		st.Expired += c.removed[Expired]
-		st.Cleared += c.removed[Cleared]
-		st.Invalidated += c.removed[Invalidated]
-		st.TooHeavy += c.removed[TooHeavy]
-		st.Moved += c.removed[Moved]
+		st.Replaced += c.removed[Replaced].entries
+		st.Deleted += c.removed[Deleted].entries
+		st.Evicted += c.removed[Evicted].entries
+		st.Expired += c.removed[Expired].entries
+		st.Cleared += c.removed[Cleared].entries
+		st.Invalidated += c.removed[Invalidated].entries
+		st.TooHeavy += c.removed[TooHeavy].entries
+		st.Moved += c.removed[Moved].entries
 		st.Loads += c.loads
 		st.LoadSuccesses += c.loadSuccesses
 		st.LoadsNotFound += c.loadsNotFound

@@ -405,17 +405,17 @@ func (s *shard[K, V]) validateFlights() error {
 // validateCounts checks that the counters account for what is held.
 func (s *shard[K, V]) validateCounts() error {
 	removed := uint64(0)
-	for cause, n := range s.counts.removed {
+	for cause, r := range s.counts.removed {
 		if Cause(cause) != Replaced {
-			removed += n
+			removed += r.entries
 		}
 	}
 	inserts := s.counts.inserts + s.counts.negatives
 	if inserts-removed != uint64(s.len) {
 		return fmt.Errorf("counters: %d inserts less %d removals are not the %d held", inserts, removed, s.len)
 	}
-	if s.counts.updates != s.counts.removed[Replaced] {
-		return fmt.Errorf("counters: %d updates, %d replaced", s.counts.updates, s.counts.removed[Replaced])
+	if replaced := s.counts.removed[Replaced].entries; s.counts.updates != replaced {
+		return fmt.Errorf("counters: %d updates, %d replaced", s.counts.updates, replaced)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ type write[K comparable, V any] struct {
 	weight int64
 	limit  int64 // of entries, for this write; 0: none
 	expiry expiry
-	tags   []string
+	tags   *[]string // nil: none
 
 	slot    uint32 // ifSame, removeSame: what was read
 	version uint64
@@ -262,7 +262,9 @@ func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 			w.flight.entry, w.flight.failure = s.entryOf(n, sl), nil
 			return kept
 		}
-		w.flight.invalidated = e.tags.invalidatedSince(w.tags, w.flight.began)
+		if w.tags != nil {
+			w.flight.invalidated = e.tags.invalidatedSince(*w.tags, w.flight.began)
+		}
 		if w.flight.overtaken || w.flight.invalidated > 0 {
 			return kept
 		}
@@ -329,7 +331,7 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 		}
 	}
 	var tags []carried
-	if len(w.tags) > 0 {
+	if w.tags != nil {
 		var o outcome
 		if tags, o = e.carry(w); o != stored {
 			return o
@@ -376,7 +378,7 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 		return o
 	}
 	var tags []carried
-	if len(w.tags) > 0 {
+	if w.tags != nil {
 		var o outcome
 		if tags, o = e.carry(w); o != stored {
 			return o
@@ -414,7 +416,7 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 // was invalidated since the load began that the entry comes from, it returns
 // kept. Called under the shard's lock.
 func (e *Engine[K, V]) carry(w *write[K, V]) ([]carried, outcome) {
-	tags := e.tags.carry(w.tags)
+	tags := e.tags.carry(*w.tags)
 	if f := w.flight; f != nil { // it was so a moment ago; see put
 		if last := lastInvalidation(tags); last > f.began {
 			f.invalidated = last

@@ -44,7 +44,7 @@ var staleFaults = []Fault{
 	{
 		Name: "notes are reported", Property: "LDR-8", Test: "TestNoEventTellsOfAKeyThatWasNotFound",
 		File: "shard.go",
-		Old:  "\tif sl.meta.Load()&metaNegative != 0 {\n\t\ts.counts.removed[noCause]++\n\t\treturn\n\t}\n",
+		Old:  "\tif sl.meta.Load()&metaNegative != 0 {\n\t\ts.counts.removed[noCause].entries++\n\t\treturn\n\t}\n",
 		New:  "",
 	},
 	{
@@ -347,14 +347,14 @@ var staleFaults = []Fault{
 	{
 		Name: "notes count in the weight that was cleared", Property: "LDR-17", Test: "TestTheWeightRemovedIsThatOfTheEvents",
 		File: "shard.go",
-		Old:  "\ts.counts.weights[Cleared] += weight - int64(notes)\n",
-		New:  "\ts.counts.weights[Cleared] += weight\n",
+		Old:  "\ts.counts.removed[Cleared].weight += weight - int64(notes)\n",
+		New:  "\ts.counts.removed[Cleared].weight += weight\n",
 	},
 	{
 		Name: "weights are added up for the wrong cause", Property: "LDR-17", Test: "TestTheWeightRemovedIsThatOfTheEvents",
 		File: "shard.go",
-		Old:  "\ts.counts.weights[cause] += weight\n",
-		New:  "\ts.counts.weights[min(cause, Expired)] += weight\n",
+		Old:  "\ts.counts.removed[cause].weight += weight\n",
+		New:  "\ts.counts.removed[min(cause, Expired)].weight += weight\n",
 	},
 	{
 		Name: "why a load failed is not told when its old value is read again", Property: "LDR-19",

@@ -275,8 +275,8 @@ var stateFaults = []Fault{
 	{
 		Name: "Clear counts entries that were gone", Property: "BND-8",
 		Test: "TestClearAgainstWritersLosesNoCount", File: "shard.go",
-		Old: "s.counts.removed[Cleared] += uint64(entries)",
-		New: "s.counts.removed[Cleared] += uint64(s.top)",
+		Old: "s.counts.removed[Cleared].entries += uint64(entries)",
+		New: "s.counts.removed[Cleared].entries += uint64(s.top)",
 	},
 	{
 		Name: "Clear keeps the slots for later", Property: "BND-9",

@@ -175,8 +175,8 @@ var tagFaults = []Fault{
 	{
 		Name: "a value without a lifetime is given to who came after", Property: "TAG-5", Test: "TestNoCallerAfterAnInvalidationGetsAnOlderLoadsValue",
 		File: "write.go",
-		Old:  "\t\tw.flight.invalidated = e.tags.invalidatedSince(w.tags, w.flight.began)\n",
-		New:  "\t\tif !w.expiry.gone {\n\t\t\tw.flight.invalidated = e.tags.invalidatedSince(w.tags, w.flight.began)\n\t\t}\n",
+		Old:  "\t\tif w.tags != nil {\n\t\t\tw.flight.invalidated",
+		New:  "\t\tif w.tags != nil && !w.expiry.gone {\n\t\t\tw.flight.invalidated",
 	},
 	{
 		Name: "an invalidation wins over loads of other tags", Property: "TAG-5", Test: "TestAnInvalidationOfAnotherTagLeavesALoadAlone",
