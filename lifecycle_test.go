@@ -193,6 +193,7 @@ func TestADroppedEngineIsCollected(t *testing.T) {
 		"many shards":      {TTL: 24 * time.Hour, Shards: 64},
 		"never expires":    {TTL: 1 << 62},
 		"expired in place": {TTL: time.Nanosecond},
+		"windows":          {TTL: time.Nanosecond, StaleFor: 24 * time.Hour, NegativeTTL: 24 * time.Hour, RefreshAhead: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -208,10 +209,13 @@ func TestADroppedEngineIsCollected(t *testing.T) {
 					// are run for those too, finalizers would not be.
 					runtime.AddCleanup(e, func(flag *atomic.Bool) { flag.Store(true) }, &collected)
 					for key := range 200 {
-						e.Set(key, key)
+						e.Set(key, key, locmem.Tags("all", strconv.Itoa(key)))
 					}
+					e.InvalidateTags("199") // removed in a second, if the engine is still there
 					_, err = e.GetOrSet(context.Background(), 1000, nil)
 					require.NoError(t, err)
+					_, err = e.GetOrSet(context.Background(), 1001, func(context.Context, int) (int, error) { return 0, locmem.ErrNotFound })
+					require.ErrorIs(t, err, locmem.ErrNotFound)
 				})
 				opts.OnRemove, opts.Load = nil, nil
 				synctest.Wait()
