@@ -34,8 +34,7 @@ func (e *Engine[K, V]) GetOrSetMany(ctx context.Context, keys []K, load func(ctx
 	case load == nil && e.opts.Load == nil:
 		return values, ErrNoLoader
 	}
-	set := settingsOf(opts)
-	b := bulk[K, V]{engine: e, load: load, set: set}
+	b := bulk[K, V]{engine: e, load: load, set: settingsOf(opts)}
 	asked := make(map[K]bool, len(keys))
 	var misses, stale []keyed[K]
 	for _, key := range keys {
@@ -103,11 +102,11 @@ func (b *bulk[K, V]) round(ctx context.Context, keys []keyed[K], values map[K]V)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	e := b.engine
+	e, waiting := b.engine, waitNodeOf(ctx)
 	// One call for all of the caller's own flights, or one for each.
 	var call *loaderCall
 	if b.load != nil {
-		call = e.newCall(ctx)
+		call = newCall(ctx)
 	}
 	seats := make([]boarding[K, V], len(keys))
 	var own []*flight[K, V]
@@ -115,7 +114,7 @@ func (b *bulk[K, V]) round(ctx context.Context, keys []keyed[K], values map[K]V)
 		seats[i] = e.board(ctx, keys[i].hash, keys[i].key, call)
 		if s := &seats[i]; s.own {
 			own = append(own, s.flight)
-			waitNodeOf(ctx).wait(&s.flight.call.node) // nothing waits for a call that has not begun
+			waiting.wait(&s.flight.call.node) // nothing waits for a call that has not begun
 		}
 	}
 	b.start(call, own)
@@ -133,12 +132,12 @@ func (b *bulk[K, V]) round(ctx context.Context, keys []keyed[K], values map[K]V)
 		case s.flight == nil:
 			values[keys[i].key] = s.entry.Value
 			continue
-		case !s.own && !waitNodeOf(ctx).wait(&s.flight.call.node):
+		case !s.own && !waiting.wait(&s.flight.call.node):
 			e.leave(s.flight)
 			fail(ErrReentrant)
 			continue
 		}
-		entry, older, failure := e.await(ctx, *s)
+		entry, older, failure := e.await(ctx, waiting, *s)
 		switch {
 		case failure != nil:
 			fail(failure)

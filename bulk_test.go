@@ -59,19 +59,6 @@ func askMany(ctx context.Context, e *locmem.Engine[int, int], keys []int, load l
 	return got
 }
 
-// nowMany is now for GetOrSetMany.
-func nowMany(t *testing.T, got <-chan answers) answers {
-	t.Helper()
-	synctest.Wait()
-	select {
-	case a := <-got:
-		return a
-	default:
-		require.FailNow(t, "a caller still waits")
-		return answers{}
-	}
-}
-
 // next returns the next call of the loader, if it has come by now.
 func (l manyLoads) next(t *testing.T) bulkCall {
 	t.Helper()
@@ -191,9 +178,9 @@ func TestBulkLoadsAndLoadsJoinEachOther(t *testing.T) {
 		require.Empty(t, second, "it waits for 1")
 		one.result <- answer{10, nil}
 		require.Equal(t, answer{10, nil}, now(t, first))
-		require.Equal(t, answers{map[int]int{1: 10, 2: 20, 3: 30}, nil}, nowMany(t, second))
-		require.Equal(t, answers{map[int]int{1: 10, 2: 20, 3: 30, 4: 40}, nil}, nowMany(t, third))
-		require.Equal(t, answers{map[int]int{1: 10, 4: 40}, nil}, nowMany(t, fifth))
+		require.Equal(t, answers{map[int]int{1: 10, 2: 20, 3: 30}, nil}, now(t, second))
+		require.Equal(t, answers{map[int]int{1: 10, 2: 20, 3: 30, 4: 40}, nil}, now(t, third))
+		require.Equal(t, answers{map[int]int{1: 10, 4: 40}, nil}, now(t, fifth))
 		require.EqualValues(t, 4, e.Stats().Loads)
 		require.EqualValues(t, 1+3+1+2, e.Stats().LoadsShared)
 		require.NoError(t, e.Validate())
@@ -224,7 +211,7 @@ func TestWhatABulkLoadLeavesOutIsAMiss(t *testing.T) {
 					if result.err == nil {
 						maps.Copy(want, result.values)
 					}
-					require.Equal(t, answers{want, nil}, nowMany(t, got))
+					require.Equal(t, answers{want, nil}, now(t, got))
 					a := now(t, joined)
 					require.ErrorIs(t, a.err, locmem.ErrNotFound)
 					require.Zero(t, a.value)
@@ -232,7 +219,7 @@ func TestWhatABulkLoadLeavesOutIsAMiss(t *testing.T) {
 
 					got = askMany(ctx, e, []int{9, 1}, many.load)
 					if kept > 0 {
-						require.Equal(t, answers{map[int]int{9: 90}, nil}, nowMany(t, got))
+						require.Equal(t, answers{map[int]int{9: 90}, nil}, now(t, got))
 						require.Empty(t, many, "it is known that there is nothing")
 						_, err := e.GetOrSet(ctx, 1, newLoader().load)
 						require.Equal(t, locmem.ErrNotFound, err)
@@ -242,7 +229,7 @@ func TestWhatABulkLoadLeavesOutIsAMiss(t *testing.T) {
 					call = many.next(t)
 					require.Equal(t, []int{1}, call.keys)
 					call.result <- answers{map[int]int{1: 10}, nil}
-					require.Equal(t, answers{map[int]int{1: 10, 9: 90}, nil}, nowMany(t, got))
+					require.Equal(t, answers{map[int]int{1: 10, 9: 90}, nil}, now(t, got))
 					require.True(t, e.Has(1))
 					require.NoError(t, e.Validate())
 				})
@@ -304,7 +291,7 @@ func TestABulkLoadThatFailsStoresNothingAndTellsAll(t *testing.T) {
 				joined := []<-chan answer{ask(ctx, e, 1, newLoader().load), ask(ctx, e, 3, newLoader().load)}
 				synctest.Wait()
 				close(begin)
-				a := nowMany(t, got)
+				a := now(t, got)
 				tc.check(t, a.err)
 				require.Equal(t, map[int]int{7: 7}, a.values, "what was there is there")
 				for _, joined := range joined {
@@ -336,7 +323,7 @@ func TestTheErrorOfOneKeyLeavesTheOthers(t *testing.T) {
 		failure := errors.New("another one")
 		one.result <- answer{0, errAway}
 		one.result <- answer{0, failure}
-		a := nowMany(t, got)
+		a := now(t, got)
 		require.Equal(t, map[int]int{3: 30, 4: 40}, a.values)
 		require.NotEqual(t, now(t, first).err, now(t, second).err)
 		require.Contains(t, []error{errAway, failure}, a.err)
@@ -408,7 +395,7 @@ func TestWithoutALoaderOfManyWorkersLoadOneByOne(t *testing.T) {
 				want[i] = 10 * i
 			}
 		}
-		a := nowMany(t, got)
+		a := now(t, got)
 		require.Equal(t, want, a.values)
 		require.Equal(t, locmem.ErrGoexit, a.err, "that of the first key that failed")
 		require.EqualValues(t, workers, most.Load())
@@ -472,7 +459,7 @@ func TestLoadersThatWaitForAWorkerDoNotRunForNobody(t *testing.T) {
 				got := askMany(ctx, e, seq(5), nil)
 				loading := <-l.begun
 				end(e, leave)
-				require.Error(t, nowMany(t, got).err)
+				require.Error(t, now(t, got).err)
 				require.Error(t, loading.Err())
 				close(l.result)
 				synctest.Wait()
@@ -497,7 +484,7 @@ func TestTheCallerOfABulkLoadLeavesOthersTheirs(t *testing.T) {
 		synctest.Wait()
 
 		leave()
-		require.Equal(t, answers{map[int]int{9: 90}, context.Canceled}, nowMany(t, got), "what was there is in the map")
+		require.Equal(t, answers{map[int]int{9: 90}, context.Canceled}, now(t, got), "what was there is in the map")
 		require.NoError(t, call.ctx.Err(), "others wait")
 		otherLeaves()
 		require.Equal(t, answer{0, context.Canceled}, now(t, stays))
@@ -505,7 +492,7 @@ func TestTheCallerOfABulkLoadLeavesOthersTheirs(t *testing.T) {
 		fresh := ask(context.Background(), e, 1, one.load) // nobody has waited for 1
 		<-one.begun
 		call.result <- answers{map[int]int{1: 10, 2: 20, 3: 30}, nil}
-		require.Equal(t, answers{map[int]int{3: 30, 9: 90}, nil}, nowMany(t, alsoStays))
+		require.Equal(t, answers{map[int]int{3: 30, 9: 90}, nil}, now(t, alsoStays))
 		require.Equal(t, map[int]int{3: 30, 9: 90}, maps.Collect(e.All()), "what all have left is not stored")
 		require.Error(t, call.ctx.Err(), "the context outlives the load")
 		one.result <- answer{1, nil}
@@ -524,8 +511,8 @@ func TestABulkLoadThatAllHaveLeftIsCancelled(t *testing.T) {
 		joined := askMany(ctx, e, []int{2}, many.load)
 		synctest.Wait()
 		leave()
-		require.Equal(t, answers{map[int]int{}, context.Canceled}, nowMany(t, got))
-		require.Equal(t, answers{map[int]int{}, context.Canceled}, nowMany(t, joined))
+		require.Equal(t, answers{map[int]int{}, context.Canceled}, now(t, got))
+		require.Equal(t, answers{map[int]int{}, context.Canceled}, now(t, joined))
 		require.Error(t, call.ctx.Err(), "nobody waits")
 		call.result <- answers{map[int]int{1: 10, 2: 20}, nil}
 		synctest.Wait()
@@ -547,7 +534,7 @@ func TestABulkCallThatEndsEarlyHasWhatHasLanded(t *testing.T) {
 		many.next(t).result <- answers{map[int]int{2: 20, 3: 30}, nil}
 		synctest.Wait()
 		leave()
-		require.Equal(t, answers{map[int]int{2: 20, 3: 30}, context.Canceled}, nowMany(t, got))
+		require.Equal(t, answers{map[int]int{2: 20, 3: 30}, context.Canceled}, now(t, got))
 		one.result <- answer{10, nil}
 		require.Equal(t, answer{10, nil}, now(t, slow))
 	})
@@ -563,7 +550,7 @@ func TestCloseEndsABulkLoad(t *testing.T) {
 		joined := ask(context.Background(), e, 2, newLoader().load)
 		synctest.Wait()
 		e.Close()
-		require.Equal(t, answers{map[int]int{9: 90}, locmem.ErrClosed}, nowMany(t, got))
+		require.Equal(t, answers{map[int]int{9: 90}, locmem.ErrClosed}, now(t, got))
 		require.Equal(t, answer{0, locmem.ErrClosed}, now(t, joined))
 		require.Error(t, call.ctx.Err())
 		call.result <- answers{map[int]int{1: 10, 2: 20}, nil}
@@ -657,7 +644,7 @@ func TestBulkLoadsThatMeetInACircleEnd(t *testing.T) {
 			}
 			a := askMany(context.Background(), e, []int{1, 11}, load)
 			b := askMany(context.Background(), e, []int{2, 12}, load)
-			first, second := nowMany(t, a), nowMany(t, b)
+			first, second := now(t, a), now(t, b)
 			require.ErrorIs(t, errors.Join(first.err, second.err), locmem.ErrReentrant)
 			require.NoError(t, e.Validate())
 			e.Close()
@@ -759,13 +746,13 @@ func TestAnInvalidationMakesABulkCallLoadAgainWhatIsOlder(t *testing.T) {
 		second := many.next(t)
 		require.Equal(t, []int{3}, second.keys)
 		first.result <- answers{map[int]int{1: 1, 2: 2}, nil}
-		require.Equal(t, answers{map[int]int{1: 1, 2: 2}, nil}, nowMany(t, older), "who came before gets what was loaded")
+		require.Equal(t, answers{map[int]int{1: 1, 2: 2}, nil}, now(t, older), "who came before gets what was loaded")
 		require.Zero(t, e.Len())
 		second.result <- answers{map[int]int{3: 30}, nil}
 		third := many.next(t)
 		require.Equal(t, []int{1, 2}, third.keys)
 		third.result <- answers{map[int]int{1: 10, 2: 20}, nil}
-		require.Equal(t, answers{map[int]int{1: 10, 2: 20, 3: 30}, nil}, nowMany(t, got))
+		require.Equal(t, answers{map[int]int{1: 10, 2: 20, 3: 30}, nil}, now(t, got))
 		require.Equal(t, 3, e.Len())
 		require.NoError(t, e.Validate())
 	})
@@ -861,7 +848,7 @@ func TestStaleKeysAreRefreshedByOneBulkCall(t *testing.T) {
 				e.Set(7, 7)
 				clock.Advance(window.age)
 				require.Equal(t, answers{map[int]int{1: 1, 2: 2, 3: 3, 7: 7}, nil},
-					nowMany(t, askMany(ctx, e, []int{1, 2, 3, 7, 2}, many.load, locmem.TTL(10*time.Minute))), "at once")
+					now(t, askMany(ctx, e, []int{1, 2, 3, 7, 2}, many.load, locmem.TTL(10*time.Minute))), "at once")
 				refresh := many.next(t)
 				require.Equal(t, []int{1, 2, 3}, refresh.keys)
 				require.Empty(t, many, "one call for all")
@@ -870,7 +857,7 @@ func TestStaleKeysAreRefreshedByOneBulkCall(t *testing.T) {
 				missing := many.next(t)
 				require.Equal(t, []int{8}, missing.keys, "1 is being refreshed, and its value is there")
 				missing.result <- answers{map[int]int{8: 80}, nil}
-				require.Equal(t, answers{map[int]int{1: 1, 8: 80}, nil}, nowMany(t, got))
+				require.Equal(t, answers{map[int]int{1: 1, 8: 80}, nil}, now(t, got))
 
 				e.Set(2, 22, locmem.TTL(10*time.Minute)) // wins against the refresh
 				refresh.result <- answers{map[int]int{1: 10, 2: 20}, nil}
@@ -919,10 +906,10 @@ func TestAFailedBulkRefreshLeavesTheStaleValues(t *testing.T) {
 		e := newLoads(t, func(o *locmem.Options[int, int]) { o.Clock, o.StaleFor = clock, time.Hour })
 		e.SetMany(map[int]int{1: 1, 2: 2}, locmem.TTL(time.Minute))
 		clock.Advance(2 * time.Minute)
-		nowMany(t, askMany(ctx, e, []int{1, 2}, many.load))
+		now(t, askMany(ctx, e, []int{1, 2}, many.load))
 		many.next(t).result <- answers{map[int]int{1: 10}, errAway}
 		synctest.Wait()
-		got := nowMany(t, askMany(ctx, e, []int{1, 2}, many.load))
+		got := now(t, askMany(ctx, e, []int{1, 2}, many.load))
 		require.Equal(t, answers{map[int]int{1: 1, 2: 2}, nil}, got)
 		many.next(t).result <- answers{nil, errAway} // it is tried again
 		entry, err := e.Fetch(ctx, 2, func(context.Context, int) (int, error) { return 0, errAway })

@@ -283,8 +283,8 @@ func (e *Engine[K, V]) takeLocked(s *shard[K, V], hash uint32, key K) (value V, 
 		return value, false
 	}
 	cause := Deleted
-	if meta := sl.meta.Load(); s.dead(n, meta) {
-		cause = s.deathCause(n, meta)
+	if s.dead(n, sl.meta.Load()) {
+		cause = s.deathCause(n)
 	} else {
 		value, ok = sl.value, true
 	}
@@ -294,7 +294,8 @@ func (e *Engine[K, V]) takeLocked(s *shard[K, V], hash uint32, key K) (value V, 
 
 // Clear removes all entries. Loads that run keep their results to themselves.
 // It takes each shard's lock in turn, for a time that does not depend on what the
-// shard holds, and looks through what has carried tags without it; entries that other goroutines store meanwhile may stay.
+// shard holds, and looks through what has carried tags without it; entries that
+// other goroutines store meanwhile may stay.
 func (e *Engine[K, V]) Clear() {
 	for i := range e.shards {
 		s := &e.shards[i]

@@ -74,16 +74,15 @@ func ask(ctx context.Context, e *locmem.Engine[int, int], key int, load func(con
 
 // now returns the answer that a caller in a bubble has got once all that can
 // happen has happened.
-func now(t *testing.T, got <-chan answer) answer {
+func now[A any](t *testing.T, got <-chan A) (a A) {
 	t.Helper()
 	synctest.Wait()
 	select {
-	case a := <-got:
-		return a
+	case a = <-got:
 	default:
 		require.FailNow(t, "a caller still waits")
-		return answer{}
 	}
+	return a
 }
 
 func TestOneLoadServesAllCallersOfAKey(t *testing.T) {

@@ -87,12 +87,12 @@ type Options[K comparable, V any] struct {
 	// NegativeTTL is for how long the answer of a loader is kept that there is
 	// nothing for the key, an error that is ErrNotFound: until then loads of the key
 	// get ErrNotFound at once. Such a note takes the room of an entry, of weight 1,
-	// is shortened by Jitter, is seen by GetOrSet, Fetch and GetOrSetMany alone, and is never reported to
-	// OnRemove. 0: it is not kept.
+	// is shortened by Jitter, is seen by GetOrSet, Fetch and GetOrSetMany alone, and
+	// is never reported to OnRemove. 0: it is not kept.
 	NegativeTTL time.Duration
 	// StaleFor is how long after its deadline a value is still returned by
-	// GetOrSet, Fetch and GetOrSetMany, at once, while one refresh runs in the background. All
-	// other methods do not see it. 0: not at all.
+	// GetOrSet, Fetch and GetOrSetMany, at once, while one refresh runs in the
+	// background. All other methods do not see it. 0: not at all.
 	StaleFor time.Duration
 	// StaleIfError is how long after its deadline a value is returned by loads that
 	// fail, instead of the error, which Fetch tells (Entry.LoadErr). 0: not at all.
@@ -159,16 +159,12 @@ func (o *Options[K, V]) validate() error {
 	case bounded && o.Unbounded:
 		fault("Unbounded excludes MaxEntries and MaxWeight")
 	}
-	if o.TTL < 0 {
-		fault("TTL is %v: it must not be negative", o.TTL)
-	}
-	if o.Idle < 0 {
-		fault("Idle is %v: it must not be negative", o.Idle)
-	}
 	for _, d := range []struct {
 		name string
 		d    time.Duration
 	}{
+		{"TTL", o.TTL},
+		{"Idle", o.Idle},
 		{"LoadTimeout", o.LoadTimeout},
 		{"NegativeTTL", o.NegativeTTL},
 		{"StaleFor", o.StaleFor},

@@ -297,8 +297,8 @@ func (s *shard[K, V]) deadline(n, meta uint32) int64 {
 }
 
 // deathCause returns why an entry that is dead will have been removed.
-func (s *shard[K, V]) deathCause(n, meta uint32) Cause {
-	if s.invalid(n, meta) {
+func (s *shard[K, V]) deathCause(n uint32) Cause {
+	if s.invalid(n, s.slots.At(n).meta.Load()) {
 		return Invalidated
 	}
 	return Expired
@@ -556,17 +556,15 @@ func (s *shard[K, V]) victim(incoming bool, keep uint32) (n uint32, cause Cause)
 		budget := maxRemovals
 		if n = s.due(s.clock.now(), false, &budget); n != evict.None && n != keep {
 			s.ring.Remove(n)
-			return n, s.deathCause(n, s.slots.At(n).meta.Load())
+			return n, s.deathCause(n)
 		}
 	}
 	if s.ordered != nil && s.ordered.Oldest() != s.id {
 		return evict.None, 0
 	}
 	n = s.ring.Evict(incoming, keep)
-	if n != evict.None && n <= s.top {
-		if meta := s.slots.At(n).meta.Load(); s.dead(n, meta) {
-			return n, s.deathCause(n, meta)
-		}
+	if n != evict.None && n <= s.top && s.dead(n, s.slots.At(n).meta.Load()) {
+		return n, s.deathCause(n)
 	}
 	return n, Evicted
 }
@@ -580,7 +578,7 @@ func (s *shard[K, V]) sweep(now int64, exact bool) (removed, weight int64, more 
 		if n == evict.None {
 			return removed, weight, budget <= 0
 		}
-		weight += s.remove(n, s.deathCause(n, s.slots.At(n).meta.Load()))
+		weight += s.remove(n, s.deathCause(n))
 		removed++
 		budget--
 	}

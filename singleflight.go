@@ -198,6 +198,7 @@ func (e *Engine[K, V]) fetchOrLoad(ctx context.Context, hash uint64, key K, load
 // load is the way of a miss: it joins the key's flight or takes off in a new one,
 // and waits.
 func (e *Engine[K, V]) load(ctx context.Context, hash uint64, key K, load func(context.Context, K) (V, error), set settings) (Entry[V], error) {
+	waiting := waitNodeOf(ctx)
 	for {
 		if err := ctx.Err(); err != nil {
 			return Entry[V]{}, err
@@ -207,14 +208,14 @@ func (e *Engine[K, V]) load(ctx context.Context, hash uint64, key K, load func(c
 			return b.entry, b.err
 		}
 		call := b.flight.call
-		if !waitNodeOf(ctx).wait(&call.node) {
+		if !waiting.wait(&call.node) {
 			e.leave(b.flight)
 			return Entry[V]{}, ErrReentrant
 		}
 		if b.own {
 			e.start(call, []*flight[K, V]{b.flight}, oneByOne(load), &set)
 		}
-		entry, again, err := e.await(ctx, b)
+		entry, again, err := e.await(ctx, waiting, b)
 		if !again {
 			return entry, err
 		}
@@ -266,7 +267,7 @@ func (e *Engine[K, V]) board(ctx context.Context, hash uint64, key K, call *load
 	b.flight = s.flights[key]
 	if b.own = b.flight == nil; b.own {
 		if call == nil {
-			call = e.newCall(ctx)
+			call = newCall(ctx)
 		}
 		b.flight = s.takeOff(hash, key, e.hasher.storable(key), call, b.since)
 	} else {
@@ -278,12 +279,12 @@ func (e *Engine[K, V]) board(ctx context.Context, hash uint64, key K, call *load
 	return b
 }
 
-// await waits for a flight; the wait is in the graph. again tells that what it
+// await waits for a flight; the wait is in the graph, of waiting. again tells that what it
 // brought may be older than an invalidation before the caller came.
-func (e *Engine[K, V]) await(ctx context.Context, b boarding[K, V]) (entry Entry[V], again bool, err error) {
+func (e *Engine[K, V]) await(ctx context.Context, waiting *waitNode, b boarding[K, V]) (entry Entry[V], again bool, err error) {
 	f := b.flight
 	err = f.gate.Wait(ctx)
-	waitNodeOf(ctx).stop(&f.call.node)
+	waiting.stop(&f.call.node)
 	if err != nil {
 		e.leave(f)
 		return entry, false, err
@@ -319,7 +320,7 @@ type loaderCall struct {
 }
 
 // newCall makes a call whose context has the values of a caller's.
-func (e *Engine[K, V]) newCall(ctx context.Context) *loaderCall {
+func newCall(ctx context.Context) *loaderCall {
 	c := &loaderCall{}
 	ctx = &loadContext{Context: context.WithoutCancel(ctx), node: &c.node}
 	c.node.ctx, c.cancel = context.WithCancel(ctx)

@@ -105,7 +105,7 @@ func (e *Engine[K, V]) refresh(ctx context.Context, keys []keyed[K], load loadFu
 		e.refreshesSkipped.Add(1)
 		return
 	}
-	call := e.newCall(ctx)
+	call := newCall(ctx)
 	var flights []*flight[K, V]
 	for i := range keys {
 		if f := e.takeOffToRefresh(&keys[i], call); f != nil {

@@ -70,6 +70,9 @@ type tagStripe struct {
 func (t *tagTable) open(oldest func() uint64) {
 	t.seed = maphash.MakeSeed()
 	t.oldest = oldest
+	for i := range t.stripes {
+		t.stripes[i].first = math.MaxUint64
+	}
 }
 
 func (t *tagTable) stripe(name string) *tagStripe {
@@ -150,9 +153,6 @@ func (t *tagTable) retire(st *tagStripe, r *tag) {
 		return
 	}
 	r.waiting = true
-	if len(st.waiting) == 0 {
-		st.first = r.invalidated.Load()
-	}
 	st.first = min(st.first, r.invalidated.Load())
 	st.waiting = append(st.waiting, r)
 }
@@ -179,7 +179,7 @@ func (t *tagTable) invalidate(name string) bool {
 }
 
 // landed forgets the tags that have waited for loads which have ended by now.
-// Called when the oldest load of a shard has ended.
+// Called when a load has ended.
 func (t *tagTable) landed() {
 	if t.waiting.Load() == 0 {
 		return
@@ -231,11 +231,12 @@ func lastInvalidation(tags []carried) (last uint64) {
 //
 // The memory of the entries comes back later: when a write meets them, when they
 // are the policy's choice where room is needed, and by a purge in the background,
-// at most one a second, that looks through all shards in bounded steps. Then they are
-// reported as Invalidated; until then they count in Len and Weight. With a
+// at most one a second, that looks through all shards in bounded steps. Then they
+// are reported as Invalidated; until then they count in Len and Weight. With a
 // ManualClock the purge comes with its next move.
 //
-// The answer that a load has found nothing, kept by Options.NegativeTTL, carries no tags.
+// The answer that a load has found nothing, kept by Options.NegativeTTL, carries
+// no tags.
 func (e *Engine[K, V]) InvalidateTags(tags ...string) {
 	carriers := false
 	for _, name := range tags {

@@ -139,7 +139,7 @@ func TestValidateReportsEveryBrokenInvariant(t *testing.T) {
 			for e.shardOf(e.hasher.sum(key)) != s {
 				key++
 			}
-			s.takeOff(e.hasher.sum(key), key, true, e.newCall(context.Background()), 0).waiters++ // a load under way
+			s.takeOff(e.hasher.sum(key), key, true, newCall(context.Background()), 0).waiters++ // a load under way
 			require.NoError(t, e.validate(), "before the damage")
 			tc.damage(e, s)
 			require.ErrorContains(t, e.validate(), tc.report)

@@ -271,7 +271,7 @@ func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 	}
 	if dead != evict.None {
 		w.entries++
-		w.credit += s.remove(dead, s.deathCause(dead, s.slots.At(dead).meta.Load()))
+		w.credit += s.remove(dead, s.deathCause(dead))
 		if w.flight != nil && w.flight.overtaken { // by the invalidation of the tags that it had
 			return kept
 		}
@@ -331,7 +331,7 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 		}
 	}
 	var tags []carried
-	if w.tags != nil {
+	if w.tags != nil { // most writes have none, and do without the call
 		var o outcome
 		if tags, o = e.carry(w); o != stored {
 			return o

@@ -127,13 +127,13 @@ var bulkFaults = []Fault{
 	{
 		Name: "a bulk load waits for itself", Property: "LDR-11", Test: "TestABulkLoadThatWouldWaitForItselfIsAnError",
 		File: "bulk.go",
-		Old:  "case !s.own && !waitNodeOf(ctx).wait(&s.flight.call.node):",
-		New:  "case !s.own && s.flight.call == call && !waitNodeOf(ctx).wait(&s.flight.call.node):",
+		Old:  "case !s.own && !waiting.wait(&s.flight.call.node):",
+		New:  "case !s.own && s.flight.call == call && !waiting.wait(&s.flight.call.node):",
 	},
 	{
 		Name: "the waits for a bulk load of one's own are not noted", Property: "LDR-11", Test: "TestABulkLoadThatWouldWaitForItselfIsAnError",
 		File: "bulk.go",
-		Old:  "\t\t\twaitNodeOf(ctx).wait(&s.flight.call.node) // nothing",
+		Old:  "\t\t\twaiting.wait(&s.flight.call.node) // nothing",
 		New:  "\t\t\t// nothing",
 	},
 	{
@@ -146,7 +146,7 @@ var bulkFaults = []Fault{
 		Name: "a loader's bulk loads do not begin", Property: "LDR-11", Test: "TestABulkLoaderMayLoadOtherKeysInBulk",
 		File: "bulk.go",
 		Old:  "\t\tif s := &seats[i]; s.own {\n",
-		New:  "\t\tif s := &seats[i]; s.own && waitNodeOf(ctx) == nil {\n",
+		New:  "\t\tif s := &seats[i]; s.own && waiting == nil {\n",
 	},
 	{
 		Name: "a bulk load wins over a write during it", Property: "LDR-6", Test: "TestWritesDuringABulkLoadWinForTheirKeys",

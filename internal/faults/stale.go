@@ -201,8 +201,8 @@ var staleFaults = []Fault{
 	{
 		Name: "a stale entry that makes room was live", Property: "LDR-18", Test: "TestStaleEntriesTakeRoomAndGiveItUp",
 		File: "shard.go",
-		Old:  "\t\tif meta := s.slots.At(n).meta.Load(); s.dead(n, meta) {\n\t\t\treturn n, s.deathCause(n, meta)\n",
-		New:  "\t\tif meta := s.slots.At(n).meta.Load(); s.invalid(n, meta) {\n\t\t\treturn n, s.deathCause(n, meta)\n",
+		Old:  "n <= s.top && s.dead(n, s.slots.At(n).meta.Load()) {",
+		New:  "n <= s.top && s.invalid(n, s.slots.At(n).meta.Load()) {",
 	},
 	{
 		Name: "only refreshes may fail", Property: "LDR-19", Test: "TestALoadThatFailsReturnsTheStaleValue",

@@ -67,8 +67,8 @@ var tagFaults = []Fault{
 	{
 		Name: "what was invalidated is reported as expired", Property: "TAG-3", Test: "TestAnInvalidatedEntryIsReportedOnceWhoeverRemovesIt",
 		File: "shard.go",
-		Old:  "\tif s.invalid(n, meta) {\n\t\treturn Invalidated\n",
-		New:  "\tif s.invalid(n, meta) && s.closed {\n\t\treturn Invalidated\n",
+		Old:  "\tif s.invalid(n, s.slots.At(n).meta.Load()) {\n\t\treturn Invalidated\n",
+		New:  "\tif s.invalid(n, s.slots.At(n).meta.Load()) && s.closed {\n\t\treturn Invalidated\n",
 	},
 	{
 		Name: "every invalidation purges at once", Property: "TAG-3", Test: "TestThePurgeRemovesWhatWasInvalidatedAtMostOnceASecond",
