@@ -39,6 +39,25 @@ func (a *account) take(n int64) bool {
 	}
 }
 
+// takeWithin is take for a demand with a limit of its own: afterwards at most so much
+// is used.
+func (a *account) takeWithin(n, limit int64) bool {
+	if limit == limitOf(0) {
+		return a.take(n)
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for {
+		free := a.free.Load()
+		if free < n || a.limit.Load()-free > limit-n {
+			return false
+		}
+		if a.free.CompareAndSwap(free, free-n) {
+			return true
+		}
+	}
+}
+
 // give gives n of credit back.
 func (a *account) give(n int64) {
 	if n != 0 {

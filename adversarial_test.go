@@ -152,6 +152,13 @@ var calls = []struct {
 	}},
 	{"Stats", func(e *locmem.Engine[int, int], _ int) (bool, error) { return e.Stats().Entries > 0, nil }},
 	{"Drain", func(e *locmem.Engine[int, int], _ int) (bool, error) { return false, e.Drain(context.Background()) }},
+	{"Move", func(e *locmem.Engine[int, int], key int) (bool, error) { return e.Move(key, key+1), nil }},
+	{"Watch", func(e *locmem.Engine[int, int], key int) (bool, error) {
+		stop := e.Watch(func(locmem.Removal[int, int]) {})
+		e.Delete(key)
+		stop()
+		return false, nil
+	}},
 	{"Close", func(e *locmem.Engine[int, int], _ int) (bool, error) {
 		e.Close()
 		return false, nil

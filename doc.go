@@ -24,8 +24,8 @@
 //     removal or an invalidation during a load wins over it.
 //   - A tag that is invalidated takes all that carries it out of sight at once,
 //     however much that is, and nothing else.
-//   - Every entry that ever lived is reported to OnRemove once, with its cause,
-//     in order per key.
+//   - Every entry that ever lived is reported to OnRemove, and to each other listener,
+//     once, with its cause, in order per key.
 //   - Keys are stored and compared: collisions of hashes cost time, never answers.
 //
 // # Consistency
@@ -40,6 +40,7 @@
 //	SetMany                         linearizable per key      locks, events   its list, Tags  Weigh, OnRemove
 //	Touch, Delete, Take             linearizable per key      lock, events    no              OnRemove
 //	DeleteMany                      linearizable per key      lock, events    its list        OnRemove
+//	Move                            linearizable, both keys   locks, events   growth          OnRemove
 //	Compute, Incr, CompareAndSwap   linearizable per key      locks, events   growth, Tags    the function, Weigh, OnRemove
 //	GetOrSet, Fetch: a hit          linearizable per key      shard's lock    -               no
 //	GetOrSet, Fetch: a miss         linearizable per key      the load        the load        the loader, Weigh, OnRemove
@@ -54,6 +55,7 @@
 //	Restore, RestoreFile            linearizable per key      locks, events   all entries     the codec, the reader, Weigh, OnRemove
 //	Len, Weight                     exact at one moment       no shard        -               no
 //	Stats                           estimate                  shards' locks   one slice       no
+//	Watch                           events after the call     shards' locks   yes             no
 //	Drain                           events before the call    events          yes             OnRemove
 //
 // "-" means: nothing. "Growth" means: nothing in an engine that has grown to its limits. Reads that
@@ -104,9 +106,10 @@
 // # Order of locks
 //
 //	Engine.serial < shard.mu < outbox.mu, account.mu, ManualClock.mu, tagStripe.mu
-//	waitGraph, tagStripe.mu and ManualClock.mu are taken with nothing else under them
+//	waitGraph, listeners.mu, tagStripe.mu and ManualClock.mu are taken with nothing else under them
 //
-// A goroutine never holds two shards (tests that validate a whole engine do). What a write has decided under the lock it
+// Only Move holds two shards, that with the lower number first (and tests that validate
+// a whole engine). What a write has decided under the lock it
 // publishes after it: events wait in the shard's outbox, results of loads behind
 // a gate.
 //

@@ -32,6 +32,8 @@ type Engine[K comparable, V any] struct {
 	entries account
 	weights account // in use if weighted
 
+	listeners listeners[K, V]
+
 	tags    tagTable
 	purgeAt lock.Int64 // when to remove what was invalidated, or never
 	purged  lock.Int64 // when that was done last
@@ -90,9 +92,6 @@ func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
 		s.counting = opts.Stats
 		s.keepHash = opts.keepHash
 		s.reset()
-		if opts.OnRemove != nil {
-			s.out = &outbox[K, V]{listener: opts.OnRemove}
-		}
 		seen[i] = evict.Shard{Capacity: e.share(opts.MaxEntries), Slots: s}
 	}
 	rings := opts.Policy(seen)
@@ -104,6 +103,9 @@ func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
 		s.ring = ring
 		s.maxMark = ring.MaxMark()
 		s.ordered, _ = ring.(evict.Ordered)
+	}
+	if opts.OnRemove != nil {
+		e.Watch(opts.OnRemove)
 	}
 	if e.clock.manual != nil {
 		e.clock.manual.attach(e.clock.engine)
@@ -210,9 +212,7 @@ func (e *Engine[K, V]) Touch(key K, opts ...EntryOption) bool {
 	s := e.shardOf(hash)
 	set := settingsOf(opts)
 	x := e.expiryOf(&set)
-	if s.out != nil {
-		s.out.admit()
-	}
+	s.admit()
 	s.mu.Lock()
 	n, sl := s.live(uint32(hash), key)
 	if n != evict.None {
@@ -227,9 +227,7 @@ func (e *Engine[K, V]) Touch(key K, opts ...EntryOption) bool {
 	}
 	e.checkLocked(s)
 	s.mu.Unlock()
-	if s.out != nil {
-		s.out.deliver()
-	}
+	s.deliver()
 	return n != evict.None
 }
 
@@ -261,16 +259,12 @@ func (e *Engine[K, V]) Take(key K) (V, bool) {
 
 func (e *Engine[K, V]) take(hash uint64, key K) (value V, ok bool) {
 	s := e.shardOf(hash)
-	if s.out != nil {
-		s.out.admit()
-	}
+	s.admit()
 	s.mu.Lock()
 	value, ok = e.takeLocked(s, uint32(hash), key)
 	e.checkLocked(s)
 	s.mu.Unlock()
-	if s.out != nil {
-		s.out.deliver()
-	}
+	s.deliver()
 	return value, ok
 }
 
@@ -299,18 +293,14 @@ func (e *Engine[K, V]) takeLocked(s *shard[K, V], hash uint32, key K) (value V, 
 func (e *Engine[K, V]) Clear() {
 	for i := range e.shards {
 		s := &e.shards[i]
-		if s.out != nil {
-			s.out.admit()
-		}
+		s.admit()
 		s.mu.Lock()
 		entries, weight, tagged := s.clear()
 		e.giveBack(entries, weight)
 		e.checkLocked(s)
 		s.mu.Unlock()
 		e.tags.releaseAll(tagged)
-		if s.out != nil {
-			s.out.deliver()
-		}
+		s.deliver()
 	}
 }
 
@@ -335,14 +325,14 @@ func (e *Engine[K, V]) Weight() int64 {
 // listener has returned. A listener that calls it gets ErrReentrant. Without a
 // listener it returns at once.
 func (e *Engine[K, V]) Drain(ctx context.Context) error {
-	if e.opts.OnRemove == nil {
+	if !e.watched() {
 		return nil
 	}
 	if insideListener() {
 		return ErrReentrant
 	}
 	for i := range e.shards {
-		out := e.shards[i].out
+		out := e.shards[i].out.Load()
 		if err := out.await(ctx, out.appended.Load()); err != nil {
 			return err
 		}
@@ -352,7 +342,7 @@ func (e *Engine[K, V]) Drain(ctx context.Context) error {
 
 // deliverAll delivers what waits in all shards. Called with nothing held.
 func (e *Engine[K, V]) deliverAll() {
-	if e.opts.OnRemove == nil {
+	if !e.watched() {
 		return
 	}
 	done := false
@@ -362,7 +352,7 @@ func (e *Engine[K, V]) deliverAll() {
 		}
 	}()
 	for i := range e.shards {
-		e.shards[i].out.deliver()
+		e.shards[i].deliver()
 	}
 	done = true
 }
@@ -402,16 +392,9 @@ func (e *Engine[K, V]) sweep(exact bool) {
 	pending := false
 	for i := range e.shards {
 		s := &e.shards[i]
-		for more := true; more && s.next.Load() <= e.clock.now(); {
-			s.mu.Lock()
-			var entries, weight int64
-			entries, weight, more = s.sweep(e.clock.now(), exact)
-			e.giveBack(entries, weight)
-			e.checkLocked(s)
-			s.mu.Unlock()
-			e.clock.beat()
-		}
-		pending = pending || s.out != nil && !s.out.idle()
+		e.sweepShard(s, exact)
+		out := s.out.Load()
+		pending = pending || out != nil && !out.idle()
 	}
 	switch {
 	case !pending:
@@ -419,6 +402,20 @@ func (e *Engine[K, V]) sweep(exact bool) {
 		e.deliverAll()
 	default:
 		lock.Go(e.deliverAll)
+	}
+}
+
+// sweepShard removes expired entries from a shard, in bounded steps. What it queues is
+// the caller's to deliver.
+func (e *Engine[K, V]) sweepShard(s *shard[K, V], exact bool) {
+	for more := true; more && s.next.Load() <= e.clock.now(); {
+		s.mu.Lock()
+		var entries, weight int64
+		entries, weight, more = s.sweep(e.clock.now(), exact)
+		e.giveBack(entries, weight)
+		e.checkLocked(s)
+		s.mu.Unlock()
+		e.clock.beat()
 	}
 }
 

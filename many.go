@@ -96,9 +96,7 @@ func (e *Engine[K, V]) SetMany(values map[K]V, opts ...EntryOption) int {
 // the lock, and returns how many were stored.
 func (e *Engine[K, V]) applyMany(s *shard[K, V], writes []write[K, V]) (stores int) {
 	for len(writes) > 0 {
-		if s.out != nil {
-			s.out.admit()
-		}
+		s.admit()
 		var o outcome
 		s.mu.Lock()
 		done := 0
@@ -124,8 +122,8 @@ func (e *Engine[K, V]) applyMany(s *shard[K, V], writes []write[K, V]) (stores i
 				stores++
 			}
 			done++
-		} else if s.out != nil {
-			s.out.deliver()
+		} else {
+			s.deliver()
 		}
 		writes = writes[done:]
 	}
@@ -140,9 +138,7 @@ func (e *Engine[K, V]) DeleteMany(keys []K) int {
 	holds(e.byShard(len(keys), slices.Values(keys)), func(shard uint64, piece []keyed[K]) {
 		s := &e.shards[shard]
 		for chunk := range slices.Chunk(piece, maxRemovals) {
-			if s.out != nil {
-				s.out.admit()
-			}
+			s.admit()
 			s.mu.Lock()
 			for i := range chunk {
 				if _, ok := e.takeLocked(s, uint32(chunk[i].hash), chunk[i].key); ok {
@@ -151,9 +147,7 @@ func (e *Engine[K, V]) DeleteMany(keys []K) int {
 			}
 			e.checkLocked(s)
 			s.mu.Unlock()
-			if s.out != nil {
-				s.out.deliver()
-			}
+			s.deliver()
 		}
 	})
 	return deletes

@@ -259,6 +259,8 @@ const (
 	optionIdle
 	optionWeight
 	optionLimit
+	optionLimitWeight
+	optionCull
 	optionTags
 )
 
@@ -292,14 +294,29 @@ func Weight(n int64) EntryOption {
 	return EntryOption{kind: optionWeight, n: n}
 }
 
-// Limit bounds the number of entries for this write, besides Options.MaxEntries:
-// before the call returns entries are evicted until at most n are held. With
-// other writers at work the number may be above n again. It panics if n < 1.
+// Limit bounds the number of entries for this write, besides Options.MaxEntries. If
+// it adds a key, entries are evicted first until there is room: with the new entry at
+// most n are held. A write to a live entry evicts nothing for it. If all writes of
+// an engine have the same limit, no more is held at any instant. n < 1 counts as 1.
 func Limit(n int) EntryOption {
-	if n < 1 {
-		panic(fmt.Sprintf("locmem: Limit(%d): a limit must be at least 1", n))
-	}
-	return EntryOption{kind: optionLimit, n: int64(n)}
+	return EntryOption{kind: optionLimit, n: int64(max(n, 1))}
+}
+
+// LimitWeight bounds the weight of the entries for this write, besides
+// Options.MaxWeight, if it adds weight: as Limit does their number. A write that
+// alone is heavier is refused, and an older entry of the key is removed. It has an
+// effect only in an engine with MaxWeight or Weigh. n < 1 counts as 1.
+func LimitWeight(n int64) EntryOption {
+	return EntryOption{kind: optionLimitWeight, n: max(n, 1)}
+}
+
+// Cull makes a write evict more than Limit asks for where it evicts at all: one of
+// n of the entries held, at least one, and all of them if n < 2. Without Limit it
+// says nothing. If more is still held than Limit says, the next write that adds a key
+// goes on. Only one write of an engine culls at a time; others that need room for
+// entries wait for it.
+func Cull(n int) EntryOption {
+	return EntryOption{kind: optionCull, n: int64(max(n, 1))}
 }
 
 // Tags makes the entry carry the tags, of which one is enough for InvalidateTags to
@@ -321,7 +338,7 @@ type settings struct {
 	hasIdle   bool
 	weight    int64
 	hasWeight bool
-	limit     int64 // 0: none
+	within    within
 	tags      *[]string
 }
 
@@ -342,7 +359,11 @@ func (s *settings) add(opts []EntryOption) {
 		case optionWeight:
 			s.weight, s.hasWeight = o.n, true
 		case optionLimit:
-			s.limit = o.n
+			s.within.entries = o.n
+		case optionLimitWeight:
+			s.within.weight = o.n
+		case optionCull:
+			s.within.cull = o.n
 		case optionTags:
 			s.tags = o.tags
 		}

@@ -196,7 +196,8 @@ func (r failing) Evict(_ bool, keep uint32) uint32 { return r.evict(r.Ring, keep
 // failingInOrder is one of an order over all shards.
 type failingInOrder struct{ failing }
 
-func (r failingInOrder) Oldest() int { return r.Ring.(evict.Ordered).Oldest() }
+func (r failingInOrder) Oldest() int            { return r.Ring.(evict.Ordered).Oldest() }
+func (r failingInOrder) Use(slot uint32) uint64 { return r.Ring.(evict.Ordered).Use(slot) }
 
 // choosing is FIFO whose victims are those that choose returns.
 func choosing(choose func(ring evict.Ring, keep uint32) uint32) evict.Policy {

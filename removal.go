@@ -51,14 +51,14 @@ type Removal[K comparable, V any] struct {
 // behind in 16 ms.
 const maxQueued = 1024
 
-// outbox is a shard's queue of removal events and their way to the listener.
+// outbox is a shard's queue of removal events and their way to the listeners.
 // Events join it under the shard's lock, which fixes their order; whoever comes
 // by with no lock held becomes the drainer and delivers, one at a time.
 //
 // INVARIANT: if events wait and nobody drains, some goroutine that has appended
 // one is on its way to deliver.
 type outbox[K comparable, V any] struct {
-	listener func(Removal[K, V])
+	listeners *listeners[K, V]
 
 	mu       lock.Mutex // protects queue, draining, waiters
 	queue    []parcel[K, V]
@@ -68,6 +68,8 @@ type outbox[K comparable, V any] struct {
 	// The drainer's, handed on with draining.
 	batch []parcel[K, V]
 	at    int
+	event Removal[K, V]          // being delivered
+	left  []*func(Removal[K, V]) // the listeners that have not heard of it
 
 	// INVARIANT: delivered <= appended; read in this order.
 	delivered lock.Uint64 // events whose listener has returned, or ended
@@ -147,11 +149,26 @@ func (o *outbox[K, V]) deliver() {
 // drain is the drainer's work.
 func (o *outbox[K, V]) drain() {
 	for {
-		r, ok := o.pop()
-		if !ok {
-			return
+		for len(o.left) == 0 {
+			var ok bool
+			if o.event, ok = o.pop(); !ok {
+				return
+			}
+			if o.left = o.listeners.all(); len(o.left) == 0 {
+				o.count() // nobody listens any more
+			}
 		}
-		o.call(r)
+		listener := *o.left[0]
+		o.left = o.left[1:]
+		o.call(listener)
+	}
+}
+
+// count counts an event that all listeners have heard of.
+func (o *outbox[K, V]) count() {
+	o.delivered.Add(1)
+	if o.waiting.Load() > 0 {
+		o.release()
 	}
 }
 
@@ -191,7 +208,7 @@ func (o *outbox[K, V]) pop() (r Removal[K, V], ok bool) {
 // listener ends its goroutine, another one goes on with the draining.
 //
 //go:noinline
-func (o *outbox[K, V]) call(r Removal[K, V]) {
+func (o *outbox[K, V]) call(listener func(Removal[K, V])) {
 	returned := false
 	defer func() {
 		goexit := false
@@ -202,15 +219,14 @@ func (o *outbox[K, V]) call(r Removal[K, V]) {
 				goexit = true
 			}
 		}
-		o.delivered.Add(1)
-		if o.waiting.Load() > 0 {
-			o.release()
+		if len(o.left) == 0 {
+			o.count()
 		}
 		if goexit {
 			lock.Go(o.drain)
 		}
 	}()
-	o.listener(r)
+	listener(o.event)
 	returned = true
 }
 

@@ -17,7 +17,8 @@ import (
 // at most 64 removals each time, and panics as a write does if the policy gives no
 // victim.
 func (e *Engine[K, V]) Evict(n int) int {
-	removed, fault := e.evict(int64(n))
+	var w write[K, V]
+	removed, fault := e.evict(&w, int64(n), 0)
 	e.deliverAll()
 	if fault != nil {
 		panic(fault.Error())
@@ -25,49 +26,48 @@ func (e *Engine[K, V]) Evict(n int) int {
 	return int(removed)
 }
 
-// evict evicts n entries. What it queues is the caller's to deliver. fault is what
-// the policy did wrong.
-func (e *Engine[K, V]) evict(n int64) (removed int64, fault error) {
+// evict evicts n entries. The credit for so many of them stays in the writer's hand.
+// What it queues is the caller's to deliver. fault is what the policy did wrong.
+func (e *Engine[K, V]) evict(w *write[K, V], n, hand int64) (removed int64, fault error) {
 	n = min(n, e.entries.used())
-	for removed < n && fault == nil {
-		var round int64
-		round, fault = e.evictRound(n-removed, max(1, e.entries.used()))
+	for removed < n && w.fault == nil {
+		round := e.evictRound(w, n-removed, max(1, e.entries.used()), hand)
 		if round == 0 {
 			break
 		}
 		removed += round
 	}
-	return removed, fault
+	return removed, w.fault
 }
 
 // evictRound goes through the shards once and evicts n of the total entries, in
-// proportion, rounded up.
-func (e *Engine[K, V]) evictRound(n, total int64) (removed int64, fault error) {
-	var w write[K, V] // which has the credit in hand
+// proportion, rounded up; see evict.
+func (e *Engine[K, V]) evictRound(w *write[K, V], n, total, hand int64) (removed int64) {
 	first := int(e.cursor.Add(1))
 	for i := 0; i < len(e.shards) && removed < n; i++ {
 		s := &e.shards[(first+i)&int(e.mask)]
 		if s.ordered != nil {
 			oldest := s.ordered.Oldest()
 			if oldest < 0 {
-				return removed, nil
+				return removed
 			}
 			s = &e.shards[oldest]
 		}
 		s.mu.Lock()
 		quota := min((n*int64(s.len)+total-1)/total, n-removed, maxRemovals)
-		for w.entries < quota && s.evictFor(&w, false, evict.None) {
+		for ; quota > 0 && s.evictFor(w, false, evict.None); quota-- {
+			removed++
 		}
-		e.giveBack(w.entries, w.credit)
-		removed += w.entries
-		w.entries, w.credit = 0, 0
+		spare := max(0, w.entries-hand)
+		e.giveBack(spare, w.credit)
+		w.entries, w.credit = w.entries-spare, 0
 		e.checkLocked(s)
 		s.mu.Unlock()
 		if w.fault != nil {
-			return removed, w.fault
+			return removed
 		}
 	}
-	return removed, nil
+	return removed
 }
 
 // ErrUnweighted is returned by Resize when it is asked for a limit of weight in
@@ -116,11 +116,12 @@ func (e *Engine[K, V]) fit(shrinks bool) error {
 		}
 	}()
 	for over := e.over(); over > 0; over = e.over() {
-		_, fault := e.evictRound(over, max(1, e.entries.used()))
+		var w write[K, V]
+		e.evictRound(&w, over, max(1, e.entries.used()), 0)
 		e.deliverAll()
-		if fault != nil {
+		if w.fault != nil {
 			done = true
-			return fault
+			return w.fault
 		}
 	}
 	for i := range e.shards {

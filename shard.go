@@ -90,9 +90,9 @@ type shard[K comparable, V any] struct {
 	tagged   *paged.Array[[]carried] // made with the first tag
 	failures map[uint32]error        // why an entry was not refreshed when it was last tried
 
-	flights map[K]*flight[K, V] // that callers can join
-	loading flights[K, V]       // all that have not landed
-	out     *outbox[K, V]       // nil without a listener; never changes
+	flights map[K]*flight[K, V]        // that callers can join
+	loading flights[K, V]              // all that have not landed
+	out     lock.Pointer[outbox[K, V]] // nil before the first listener; stored under mu
 	counts  counts
 
 	seed     maphash.Seed
@@ -424,6 +424,14 @@ func (s *shard[K, V]) changed(n uint32) {
 	}
 }
 
+// setFailure keeps why an entry was not refreshed.
+func (s *shard[K, V]) setFailure(n uint32, err error) {
+	if s.failures == nil {
+		s.failures = make(map[uint32]error)
+	}
+	s.failures[n] = err
+}
+
 // version returns a slot's version, the same until its entry changes.
 func (s *shard[K, V]) version(n uint32) uint64 {
 	if n == evict.None || int(n) >= s.versions.Len() {
@@ -440,8 +448,8 @@ func (s *shard[K, V]) report(sl *slot[K, V], weight int64, cause Cause) {
 	}
 	s.counts.removed[cause].entries++
 	s.counts.removed[cause].weight += weight
-	if s.out != nil {
-		s.out.append(parcel[K, V]{removal: Removal[K, V]{Key: sl.key, Value: sl.value, Cause: cause, Weight: weight}}, 1)
+	if out := s.out.Load(); out != nil {
+		out.append(parcel[K, V]{removal: Removal[K, V]{Key: sl.key, Value: sl.value, Cause: cause, Weight: weight}}, 1)
 	}
 }
 
@@ -621,8 +629,9 @@ func (s *shard[K, V]) clear() (entries, weight int64, tagged *paged.Array[[]carr
 	s.counts.removed[noCause].entries += notes
 	s.counts.removed[Cleared].entries += uint64(entries) - notes
 	s.counts.removed[Cleared].weight += weight - int64(notes)
-	if events := int(entries) - int(notes); s.out != nil && events > 0 {
-		s.out.append(parcel[K, V]{cleared: &cleared[K, V]{slots: s.slots, weights: s.weights, top: s.top}}, events)
+	out := s.out.Load()
+	if events := int(entries) - int(notes); out != nil && events > 0 {
+		out.append(parcel[K, V]{cleared: &cleared[K, V]{slots: s.slots, weights: s.weights, top: s.top}}, events)
 	}
 	s.ring.Clear()
 	s.reset()

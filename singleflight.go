@@ -390,8 +390,8 @@ func (e *Engine[K, V]) fly(c *loaderCall, flights []*flight[K, V], load loadFunc
 		// Listeners only now, when all have landed: one may end the goroutine.
 		if len(flights) > 1 || writes[0].wide {
 			e.deliverAll()
-		} else if out := flights[0].shard.out; out != nil {
-			out.deliver()
+		} else {
+			flights[0].shard.deliver()
 		}
 	}()
 	ctx := c.node.ctx
@@ -429,7 +429,7 @@ func (e *Engine[K, V]) resultOf(f *flight[K, V], values loaded[K, V], failure er
 		failure = ErrNotFound
 	}
 	f.failure = failure
-	w.mode, w.weight, w.limit = noting, 1, set.limit
+	w.mode, w.weight, w.within = noting, 1, set.within
 	w.expiry = expiry{gone: e.opts.NegativeTTL == 0, negative: true}
 	w.expiry.deadline = after(e.clock.now(), e.jittered(int64(e.opts.NegativeTTL)))
 	return w
@@ -490,10 +490,7 @@ func (s *shard[K, V]) rescue(f *flight[K, V], err error, window int64) bool {
 		return false
 	}
 	if !f.overtaken {
-		if s.failures == nil {
-			s.failures = make(map[uint32]error)
-		}
-		s.failures[n] = err
+		s.setFailure(n, err)
 	}
 	if window == 0 || !s.within(n, meta, window) {
 		return false

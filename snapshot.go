@@ -3,10 +3,12 @@
 package locmem
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 
 	"github.com/locmem/locmem/evict"
 )
@@ -17,6 +19,7 @@ const (
 	savedIdle
 	savedWeight
 	savedTags
+	savedUse
 	savedFlags = 1<<iota - 1
 )
 
@@ -30,6 +33,7 @@ type saved[K comparable, V any] struct {
 	idleLeft int64 // what is left of it
 	weight   int64 // -1: none was kept
 	tags     []string
+	use      uint64 // its place in the order of use; 0: none is kept
 	hash     uint64
 }
 
@@ -43,7 +47,8 @@ type saved[K comparable, V any] struct {
 // and Restore says so. Save takes the shards' read locks for a batch or an entry
 // each time; w and the codec, which is gob by default, are called with no lock
 // held. It needs memory for 64 KiB or the largest entry, and time in proportion to
-// what is held.
+// what is held. If the policy has one order for the whole engine, as evict.LRU does, the
+// snapshot keeps it.
 func (e *Engine[K, V]) Save(w io.Writer) error {
 	if e.clock.closed.Load() {
 		return ErrClosed
@@ -125,6 +130,9 @@ func (e *Engine[K, V]) savedOf(key K, began int64) (entry saved[K, V], ok bool) 
 			entry.tags = append(entry.tags, c.tag.name)
 		}
 	}
+	if s.ordered != nil {
+		entry.use = s.ordered.Use(n)
+	}
 	if entry.deadline != never {
 		// It may have passed, if the clock goroutine was held up.
 		if entry.deadline -= began; entry.deadline <= 0 {
@@ -161,6 +169,10 @@ func (s *saved[K, V]) append(b, scratch []byte, codec Codec[K, V]) (_, _ []byte,
 			b = appendBytes(b, []byte(tag))
 		}
 	}
+	if s.use > 0 {
+		b[at] |= savedUse
+		b = binary.AppendUvarint(b, s.use)
+	}
 	if scratch, err = codec.AppendKey(scratch[:0], s.key); err != nil {
 		return b, scratch, fmt.Errorf("key: %w", err)
 	}
@@ -172,7 +184,8 @@ func (s *saved[K, V]) append(b, scratch []byte, codec Codec[K, V]) (_, _ []byte,
 }
 
 // Restore stores the entries of a snapshot that Save has written, each as by Set:
-// the engine's bounds hold, what does not fit is evicted, in no particular order,
+// the engine's bounds hold, what does not fit is evicted, and they are stored in the
+// order of use that was saved, or in none,
 // and an entry that is already live is overwritten. Weights are as saved, or those
 // of Weigh if none were. Of an entry's lifetime, and of its idle lifetime, the time
 // since it was saved is gone, as the wall clock tells it; what has expired is left
@@ -259,8 +272,9 @@ func (e *Engine[K, V]) settleSaved(entries []saved[K, V], passed int64) {
 	}
 }
 
-// storeAll writes what was read.
+// storeAll writes what was read, the least recently used first.
 func (e *Engine[K, V]) storeAll(entries []saved[K, V]) error {
+	slices.SortStableFunc(entries, func(a, b saved[K, V]) int { return cmp.Compare(a.use, b.use) })
 	now := e.clock.now()
 	for i := range entries {
 		entry := &entries[i]
@@ -302,6 +316,9 @@ func decodeSaved[K comparable, V any](f *fields, codec Codec[K, V]) (s saved[K, 
 		for left := f.uvarint(); left > 0 && !f.bad; left-- {
 			s.tags = append(s.tags, string(f.bytes()))
 		}
+	}
+	if flags&savedUse != 0 {
+		s.use = f.uvarint()
 	}
 	key, value := f.bytes(), f.bytes()
 	if f.bad || flags&^savedFlags != 0 || flags&savedIdle != 0 && s.idle == 0 || flags&savedTags != 0 && len(s.tags) == 0 {

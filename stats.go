@@ -126,8 +126,8 @@ func (e *Engine[K, V]) Stats() Stats {
 		st.LoadErrors += c.loadErrors
 		st.LoadsShared += c.loadsShared
 		st.LoadTime += time.Duration(c.loadTime)
-		if s.out != nil {
-			st.ListenerPanics += s.out.panics.Load()
+		if out := s.out.Load(); out != nil {
+			st.ListenerPanics += out.panics.Load()
 		}
 	}
 	return st

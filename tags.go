@@ -323,6 +323,19 @@ func (s *shard[K, V]) setTags(n uint32, sl *slot[K, V], tags []carried) {
 	sl.meta.Store(meta)
 }
 
+// takeTags takes a slot's tags away and leaves them to the caller, who must give them to
+// a slot or release them.
+func (s *shard[K, V]) takeTags(n uint32, sl *slot[K, V]) []carried {
+	meta := sl.meta.Load()
+	if meta&metaTagged == 0 {
+		return nil
+	}
+	tags := *s.tagged.At(n)
+	*s.tagged.At(n) = nil
+	sl.meta.Store(meta &^ metaTagged)
+	return tags
+}
+
 // releaseAll releases the tags of entries that were taken away whole.
 func (t *tagTable) releaseAll(tagged *paged.Array[[]carried]) {
 	if tagged == nil {

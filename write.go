@@ -36,7 +36,7 @@ type write[K comparable, V any] struct {
 	hash   uint32
 	mode   writeMode
 	weight int64
-	limit  int64 // of entries, for this write; 0: none
+	within within
 	expiry expiry
 	tags   *[]string // nil: none
 
@@ -48,9 +48,10 @@ type write[K comparable, V any] struct {
 	// by an entry. What is left at the end goes back.
 	entries, credit int64
 	admitted        bool  // the ring was told of the key
+	swept           bool  // what had expired was removed to make room
+	culled          bool  // evicted what Cull says
 	serial          bool  // holds Engine.serial
 	wide            bool  // victims may have come from any shard
-	crowd           int64 // crowded: how many entries to evict
 	held            bool  // stored: the entry is held, and not gone at once
 	fault           error // broken: which rule the policy broke, and where
 }
@@ -59,14 +60,15 @@ type write[K comparable, V any] struct {
 type outcome uint8
 
 const (
-	refused outcome = iota // too heavy, closed, or the flight has ended: not stored
-	stored                 // or removed, where that was asked
-	kept                   // the mode's condition does not hold: nothing was changed
-	changed                // the entry is not as it was read
-	again                  // one hold was not enough; the shard has more to evict
-	starved                // the shard has nothing to evict: make room elsewhere
-	crowded                // too many entries for the write's limit
-	broken                 // the policy broke a rule of evict.Ring; see write.fault
+	refused   outcome = iota // too heavy, closed, or the flight has ended: not stored
+	stored                   // or removed, where that was asked
+	kept                     // the mode's condition does not hold: nothing was changed
+	changed                  // the entry is not as it was read
+	again                    // one hold was not enough; the shard has more to evict
+	starved                  // the shard has nothing to evict: make room elsewhere
+	cluttered                // a write with a limit needs room, and something has expired
+	crowded                  // a write that culls needs room
+	broken                   // the policy broke a rule of evict.Ring; see write.fault
 )
 
 // weigh returns the weight of a new entry. It may call the user's weigher.
@@ -142,18 +144,17 @@ func (e *Engine[K, V]) prepare(w *write[K, V], opts []EntryOption) {
 // prepareSet is prepare with the call's options put together.
 func (e *Engine[K, V]) prepareSet(w *write[K, V], set *settings) {
 	w.weight = e.weigh(w.key, w.value, set)
-	w.limit = set.limit
+	w.within = set.within
 	w.tags = set.tags
 	w.expiry = e.expiryOf(set)
 }
 
-// apply carries a write out. It is called with nothing held and calls listeners,
+// apply carries a write out that is not the end of a load: that would hold up those who
+// wait for it, and is not admitted. It is called with nothing held and calls listeners,
 // but only before it has begun and after it has ended: a listener may end the
 // goroutine.
 func (e *Engine[K, V]) apply(s *shard[K, V], w *write[K, V]) outcome {
-	if s.out != nil && w.flight == nil { // a load's end holds up those who wait for it
-		s.out.admit()
-	}
+	s.admit()
 	return e.carryOut(s, w)
 }
 
@@ -161,7 +162,7 @@ func (e *Engine[K, V]) apply(s *shard[K, V], w *write[K, V]) outcome {
 // What the policy did wrong is told when nothing is held any more: a load's
 // callers get it as their error, all others as a panic.
 func (e *Engine[K, V]) carryOut(s *shard[K, V], w *write[K, V]) outcome {
-	for crowds := 0; w.fault == nil; {
+	for w.fault == nil {
 		s.mu.Lock()
 		o := e.put(s, w)
 		e.checkLocked(s)
@@ -174,16 +175,11 @@ func (e *Engine[K, V]) carryOut(s *shard[K, V], w *write[K, V]) outcome {
 		case again:
 		case starved:
 			e.steal(s, w)
+		case cluttered:
+			w.swept, w.wide = true, true
+			e.sweepShards()
 		case crowded:
-			// Others may fill up what this write evicts; it does not fight them for ever.
-			if crowds++; crowds == 8 {
-				w.limit = 0
-			}
-			w.wide = true
-			var evicted int64
-			if evicted, w.fault = e.evict(w.crowd); evicted == 0 {
-				lock.Yield()
-			}
+			e.cull(w)
 		case broken:
 		default:
 			e.settle(s, w)
@@ -212,11 +208,10 @@ func (e *Engine[K, V]) settle(s *shard[K, V], w *write[K, V]) {
 		e.land(w.flight, cmp.Or(w.fault, w.flight.failure), w.mode == noting) // before listeners, which may be slow
 		return                                                                // to fly, which calls them
 	}
-	switch {
-	case w.wide:
+	if w.wide {
 		e.deliverAll()
-	case s.out != nil:
-		s.out.deliver()
+	} else {
+		s.deliver()
 	}
 }
 
@@ -288,7 +283,7 @@ func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 		s.overtake(w.key)
 		return stored
 	}
-	if e.weighted && w.weight > e.weights.limit.Load() {
+	if e.weighted && (w.weight > e.weights.limit.Load() || w.within.weight > 0 && w.weight > w.within.weight) {
 		if n != evict.None {
 			w.entries++
 			w.credit += s.remove(n, TooHeavy)
@@ -296,16 +291,6 @@ func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 		s.counts.rejected++
 		s.overtake(w.key)
 		return refused
-	}
-	if w.limit > 0 {
-		held := e.entries.used() - w.entries
-		if n == evict.None {
-			held++
-		}
-		if held > w.limit {
-			w.crowd = held - w.limit
-			return crowded
-		}
 	}
 	var o outcome
 	if n != evict.None {
@@ -395,21 +380,26 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 		sl.meta.Store(metaHeld)
 		s.counts.inserts++
 	}
-	s.len++
-	s.weight += w.weight
-	s.setWeight(n, w.weight)
-	s.enter(n, sl)
-	s.ring.Insert(n, w.weight)
-	s.setExpiry(n, sl, w.expiry)
-	if tags != nil {
-		s.setTags(n, sl, tags)
-	}
-	s.changed(n)
+	s.place(n, sl, w.weight, &w.expiry, tags)
 	w.held = true
 	if w.mode == ifLoading {
 		w.flight.entry = s.entryOf(n, sl)
 	}
 	return stored
+}
+
+// place makes the entry in a slot part of the shard. The ring was told of its key.
+func (s *shard[K, V]) place(n uint32, sl *slot[K, V], weight int64, x *expiry, tags []carried) {
+	s.len++
+	s.weight += weight
+	s.setWeight(n, weight)
+	s.enter(n, sl)
+	s.ring.Insert(n, weight)
+	s.setExpiry(n, sl, *x)
+	if tags != nil {
+		s.setTags(n, sl, tags)
+	}
+	s.changed(n)
 }
 
 // carry returns the tags of an entry that is about to be stored. If one of them
@@ -433,6 +423,9 @@ func (e *Engine[K, V]) carry(w *write[K, V]) ([]carried, outcome) {
 func (e *Engine[K, V]) reserve(s *shard[K, V], w *write[K, V], entries, weight int64, keep uint32) outcome {
 	if !e.weighted {
 		weight = w.credit
+	}
+	if w.within != (within{}) {
+		return e.reserveWithin(s, w, entries, weight, keep)
 	}
 	for removals := 0; ; removals++ {
 		if w.entries < entries && e.entries.take(entries-w.entries) {
@@ -492,13 +485,13 @@ func (s *shard[K, V]) evictFor(w *write[K, V], incoming bool, keep uint32) bool 
 // steal makes room in another shard for a writer whose own shard has nothing to
 // evict, and brings the credit into its hand.
 //
-// Where weights count, a writer may need several victims: two writers that each
+// Where weights are limited, a writer may need several victims: two writers that each
 // hold a part and find nothing more would wait for each other for ever. So only
 // one at a time keeps credit in hand between locks; serial comes before any
 // shard's lock, and no user code runs under it.
 func (e *Engine[K, V]) steal(own *shard[K, V], w *write[K, V]) {
 	w.wide = true
-	if e.weighted && !w.serial {
+	if e.weighted && !w.serial && (w.within.weight > 0 || e.weights.limit.Load() != limitOf(0)) {
 		e.entries.give(w.entries)
 		e.weights.give(w.credit)
 		w.entries, w.credit = 0, 0

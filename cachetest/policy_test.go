@@ -179,7 +179,8 @@ type ordered struct {
 	oldest func(right int) int
 }
 
-func (r ordered) Oldest() int { return r.oldest(r.Ring.(evict.Ordered).Oldest()) }
+func (r ordered) Oldest() int            { return r.oldest(r.Ring.(evict.Ordered).Oldest()) }
+func (r ordered) Use(slot uint32) uint64 { return r.Ring.(evict.Ordered).Use(slot) }
 
 // orderedBy makes rings of LRU that say what oldest makes of the right answer.
 func orderedBy(oldest func(ring, right int, slots evict.Slots) int) evict.Policy {

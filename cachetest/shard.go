@@ -4,6 +4,7 @@ package cachetest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -291,6 +292,7 @@ func (s *shard) settled(rule rule, took, lost uint32) {
 		})
 	}
 	s.checkOldest()
+	s.checkUse()
 }
 
 // compare compares what All yields with what is held.
@@ -345,6 +347,31 @@ func (r *rings) checkOldest() {
 		case oldest >= 0 && len(r.shards[oldest].held) == 0:
 			r.broken(ruleOldest, "it is %d, which holds nothing", oldest)
 		}
+	}
+}
+
+// checkUse asks for the places of all entries in the order.
+func (r *rings) checkUse() {
+	if !r.ordered {
+		return
+	}
+	taken := map[uint64]bool{0: true}
+	first, shard := uint64(math.MaxUint64), -1
+	for _, s := range r.shards {
+		ring, before := s.ring.(evict.Ordered), uint64(0)
+		for slot := range ring.All() {
+			use := ring.Use(slot)
+			if taken[use] || use < before {
+				r.broken(ruleOldest, "slot %d of shard %d has the place %d, the one before it %d", slot, s.id, use, before)
+			}
+			taken[use] = true
+			if before = use; use < first {
+				first, shard = use, s.id
+			}
+		}
+	}
+	if oldest := r.oldest(); oldest != shard {
+		r.broken(ruleOldest, "it is %d, but shard %d has the first place, %d", oldest, shard, first)
 	}
 }
 

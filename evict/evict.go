@@ -148,6 +148,9 @@ type Ordered interface {
 	// whole engine, or -1 if no shard holds an entry. It is called without any
 	// lock: with writers at work the answer is a moment old.
 	Oldest() int
+	// Use returns the place of a held entry in the order, over 0 and the greater the
+	// later its turn. It may be called under the shard's read lock.
+	Use(slot uint32) uint64
 }
 
 // Validator is a ring that can check itself.

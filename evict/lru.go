@@ -135,6 +135,9 @@ func (r *lru) publish() {
 	}
 }
 
+// Use returns the stamp of an entry's latest use.
+func (r *lru) Use(slot uint32) uint64 { return *r.stamps.At(slot) }
+
 func (r *lru) Validate() error {
 	if err := r.validate(); err != nil {
 		return err

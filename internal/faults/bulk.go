@@ -187,8 +187,8 @@ var bulkFaults = []Fault{
 	{
 		Name: "why a bulk refresh failed is not kept", Property: "LDR-16", Test: "TestAFailedBulkRefreshLeavesTheStaleValues",
 		File: "singleflight.go",
-		Old:  "\tif !f.overtaken {\n\t\tif s.failures == nil {\n",
-		New:  "\tif f.overtaken {\n\t\tif s.failures == nil {\n",
+		Old:  "\tif !f.overtaken {\n\t\ts.setFailure(",
+		New:  "\tif f.overtaken {\n\t\ts.setFailure(",
 	},
 	{
 		Name: "the goroutine that starts one-by-one loads stays", Property: "LIF-1", Test: "TestBulkLoadsLeaveNoGoroutine",

@@ -140,8 +140,8 @@ var loadFaults = []Fault{
 	{
 		Name: "an eviction overtakes the shard's loads", Property: "LDR-7", Test: "TestWhatIsNoWriteLeavesALoadAlone",
 		File: "resize.go",
-		Old:  "\t\te.giveBack(w.entries, w.credit)\n",
-		New:  "\t\te.giveBack(w.entries, w.credit)\n\t\tfor key := range s.flights {\n\t\t\ts.overtake(key)\n\t\t}\n",
+		Old:  "\t\te.giveBack(spare, w.credit)\n",
+		New:  "\t\te.giveBack(spare, w.credit)\n\t\tfor key := range s.flights {\n\t\t\ts.overtake(key)\n\t\t}\n",
 	},
 	{
 		Name: "what came with an error is stored", Property: "LDR-8", Test: "TestAnErrorReachesAllWaitersAndIsNotStored",
@@ -206,15 +206,39 @@ var loadFaults = []Fault{
 	},
 	{
 		Name: "the end of a load waits behind a stuck listener", Property: "CBK-1", Test: "TestAStuckListenerHoldsUpNoLoad",
-		File: "write.go",
-		Old:  "\tif s.out != nil && w.flight == nil { // a load's end holds up those who wait for it\n",
-		New:  "\tif s.out != nil {\n",
+		File: "singleflight.go",
+		Old:  "e.carryOut(f.shard, w) // which lands",
+		New:  "e.apply(f.shard, w) // which lands",
 	},
 	{
 		Name: "listeners are called under a lock of the engine", Property: "CBK-1", Test: "TestNoListenerRunsWhileAWriterHoldsTheRightToSteal",
 		File: "write.go",
-		Old:  "\t\t\tif evicted, w.fault = e.evict(w.crowd); evicted == 0 {\n",
-		New:  "\t\t\tif evicted = int64(e.Evict(int(w.crowd))); evicted == 0 {\n",
+		Old:  "\t\tif evicted || w.fault != nil {\n\t\t\treturn\n",
+		New:  "\t\tif evicted || w.fault != nil {\n\t\t\te.deliverAll()\n\t\t\treturn\n",
+	},
+	{
+		Name: "the second listener is told twice", Property: "CBK-5", Test: "TestEachListenerHearsOfEachEventOnce",
+		File: "removal.go",
+		Old:  "\t\tif len(o.left) == 0 {\n\t\t\to.count()\n",
+		New:  "\t\tif len(o.left) == 0 {\n\t\t\tif all := o.listeners.all(); len(all) > 1 {\n\t\t\t\t(*all[1])(o.event)\n\t\t\t}\n\t\t\to.count()\n",
+	},
+	{
+		Name: "a panic of one listener keeps the event from the others", Property: "CBK-5", Test: "TestAListenerThatPanicsOrEndsItsGoroutineKeepsNothingFromOthers",
+		File: "removal.go",
+		Old:  "\t\t\t\to.panics.Add(1)\n",
+		New:  "\t\t\t\to.panics.Add(1)\n\t\t\t\to.left = nil\n",
+	},
+	{
+		Name: "stop stops nothing", Property: "CBK-5", Test: "TestAListenerHearsNothingAfterStop",
+		File: "watch.go",
+		Old:  "return l == own",
+		New:  "return l == nil",
+	},
+	{
+		Name: "events without a listener are never counted", Property: "CBK-5", Test: "TestAListenerHearsNothingAfterStop",
+		File: "removal.go",
+		Old:  "\t\t\t\to.count() // nobody listens any more\n",
+		New:  "",
 	},
 	{
 		Name: "any number of events may wait", Property: "CBK-1", Test: "TestWritersWaitBehindAStuckListener",

@@ -31,12 +31,14 @@ var properties = []Property{
 	{"BND-8", "Counters stay in range, also with Clear against writers"},
 	{"BND-9", "Memory goes back on Clear and Resize"},
 	{"BND-10", "A policy that breaks its contract is an error of New, or a panic of the write that it fails, with nothing held"},
+	{"BND-11", "A write's own limits hold as those of the engine do, and a cull is one write's"},
 
 	{"WRT-1", "What a write has stored the next read sees; true means stored"},
 	{"WRT-2", "The writes of a key have one order, which every reader sees"},
 	{"WRT-3", "Add, Replace, CompareAndSwap, Incr, Touch, Take and Compute are atomic"},
 	{"WRT-4", "Compute sees live entries only, and its function may call the engine, panic or end its goroutine"},
 	{"WRT-6", "A call on many keys is as so many calls"},
+	{"WRT-7", "Move is one step for whoever looks, and takes along all that was said of the entry"},
 
 	{"LDR-1", "One load of a key at a time, and a load that has ended cannot be joined"},
 	{"LDR-2", "Who waits for a load gets its value, however short its lifetime"},
@@ -69,6 +71,7 @@ var properties = []Property{
 	{"CBK-2", "Every removal is reported once, with its cause, in order per key"},
 	{"CBK-3", "A listener that panics or ends its goroutine stops nobody"},
 	{"CBK-4", "An iteration sees once what is held throughout, nothing twice and nothing expired, whatever goes on"},
+	{"CBK-5", "Each listener hears of each event once, from when it came until it goes, whatever others do"},
 
 	{"HSH-1", "Keys are compared, so that equal hashes lose nothing"},
 	{"HSH-2", "Zero keys, and keys that were deleted and come again, are keys like others"},
@@ -85,4 +88,5 @@ var properties = []Property{
 	{"PER-2", "A snapshot that is cut off, damaged or foreign is an error that changes nothing, and a file is replaced whole or not at all"},
 	{"PER-3", "Restoring keeps the bounds, and codecs run with no lock held"},
 	{"PER-4", "A snapshot keeps what was said of an entry: its lifetimes, weight and tags"},
+	{"PER-5", "A snapshot keeps the order of use of a policy that has one"},
 }

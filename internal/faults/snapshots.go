@@ -4,6 +4,12 @@ package faults
 
 var snapshotFaults = []Fault{
 	{
+		Name: "a snapshot forgets the order of use", Property: "PER-5", Test: "TestASnapshotKeepsAnExactOrder",
+		File: "snapshot.go",
+		Old:  "return cmp.Compare(a.use, b.use)",
+		New:  "return cmp.Compare(a.weight, b.weight)",
+	},
+	{
 		Name: "a restored lifetime starts anew", Property: "PER-1", Test: "TestRestoreKeepsWhatIsLeftOfALifetime",
 		File: "snapshot.go",
 		Old:  "\t\t\ts.deadline -= passed\n",

@@ -140,9 +140,9 @@ var staleFaults = []Fault{
 	},
 	{
 		Name: "why a refresh failed is not kept", Property: "LDR-18", Test: "TestARefreshThatFailsLeavesTheStaleValueAndTellsWhy",
-		File: "singleflight.go",
-		Old:  "\t\ts.failures[n] = err\n",
-		New:  "\t\ts.failures[n] = nil\n",
+		File: "shard.go",
+		Old:  "\ts.failures[n] = err\n",
+		New:  "\ts.failures[n] = nil\n",
 	},
 	{
 		Name: "why a refresh failed is told of the slot's next tenant", Property: "LDR-18", Test: "TestARefreshThatFailsLeavesTheStaleValueAndTellsWhy",
@@ -358,8 +358,8 @@ var staleFaults = []Fault{
 	},
 	{
 		Name: "why a load failed is not told when its old value is read again", Property: "LDR-19",
-		Test: "TestEveryAnswerIsTheModels/./1_shards", File: "singleflight.go",
-		Old: "\t\ts.failures[n] = err\n",
-		New: "\t\ts.failures[n] = nil\n",
+		Test: "TestEveryAnswerIsTheModels/./1_shards", File: "shard.go",
+		Old: "\ts.failures[n] = err\n",
+		New: "\ts.failures[n] = nil\n",
 	},
 }

@@ -173,8 +173,8 @@ var stateFaults = []Fault{
 	{
 		Name: "credit is taken in two steps", Property: "BND-1",
 		Test: "TestTheBoundHoldsAtEveryInstant", File: "account.go", Flags: []string{"-tags=yield"},
-		Old: "if a.free.CompareAndSwap(free, free-n) {",
-		New: "if a.free.Add(-n); true {",
+		Old: "\tfor {\n\t\tfree := a.free.Load()\n\t\tif free < n {\n\t\t\treturn false\n\t\t}\n\t\tif a.free.CompareAndSwap(free, free-n) {",
+		New: "\tfor {\n\t\tfree := a.free.Load()\n\t\tif free < n {\n\t\t\treturn false\n\t\t}\n\t\tif a.free.Add(-n); true {",
 	},
 	{
 		Name: "an entry comes in before its victim goes", Property: "BND-1",
@@ -233,8 +233,8 @@ var stateFaults = []Fault{
 	{
 		Name: "Evict takes one too many of each shard", Property: "BND-5",
 		Test: "TestAnEvictionTakesWhatIsNeededAndNoMore", File: "resize.go",
-		Old: "for w.entries < quota &&",
-		New: "for w.entries <= quota &&",
+		Old: "for ; quota > 0 &&",
+		New: "for ; quota >= 0 &&",
 	},
 	{
 		Name: "slots of removed entries are not used again", Property: "BND-6",
@@ -329,8 +329,87 @@ var stateFaults = []Fault{
 	{
 		Name: "Resize asks a policy that evicts nothing for ever", Property: "BND-10",
 		Test: "TestResizeReturnsThatThePolicyGivesNoVictim", File: "resize.go",
-		Old: "\t\tif fault != nil {\n\t\t\tdone",
-		New: "\t\tif fault == nil && over == 0 {\n\t\t\tdone",
+		Old: "\t\tif w.fault != nil {\n\t\t\tdone",
+		New: "\t\tif w.fault == nil && over == 0 {\n\t\t\tdone",
+	},
+
+	// Limits of a write.
+	{
+		Name: "a limit counts entries that are already held", Property: "BND-11",
+		Test: "TestAWriteToALiveEntryEvictsNothingForItsLimit", File: "write.go",
+		Old: "\tif w.weight != old {\n\t\tif o := e.reserve(s, w, 0, w.weight-old, n)",
+		New: "\tif w.weight != old || w.within != (within{}) {\n\t\tif o := e.reserve(s, w, 1, w.weight-old, n)",
+	},
+	{
+		Name: "a limit is looked at and then taken", Property: "BND-11",
+		Test: "TestWritersWithOneLimitNeverHoldMore", File: "limit.go",
+		Old:   "if w.entries < entries && e.entries.takeWithin(entries-w.entries, limit) {",
+		New:   "if w.entries < entries && e.entries.used()+entries-w.entries <= limit && e.entries.take(entries-w.entries) {",
+		Flags: []string{"-tags=yield"},
+	},
+	{
+		Name: "a limit evicts what lives before what has expired", Property: "BND-11",
+		Test: "TestALimitTakesWhatHasExpiredFirst", File: "limit.go",
+		Old: "if !w.swept && e.somethingExpired() {",
+		New: "if !w.swept && w.within.cull > 0 && e.somethingExpired() {",
+	},
+	{
+		Name: "what weighs as much as the write's limit is refused", Property: "BND-11",
+		Test: "TestALimitOfWeight", File: "write.go",
+		Old: "w.within.weight > 0 && w.weight > w.within.weight",
+		New: "w.within.weight > 0 && w.weight >= w.within.weight",
+	},
+	{
+		Name: "a cull takes one too many", Property: "BND-11",
+		Test: "TestACullTakesItsShareOfWhatIsHeld", File: "limit.go",
+		Old: "max(1, e.entries.used()/w.within.cull), 1)",
+		New: "max(1, 1+e.entries.used()/w.within.cull), 1)",
+	},
+	{
+		Name: "all who find the engine full cull", Property: "BND-11",
+		Test: "TestOneOfManyWritersCulls", File: "limit.go",
+		Old:   "\t\tif e.takeEntries(w, 1) {\n\t\t\treturn\n\t\t}\n",
+		New:   "",
+		Flags: []string{"-tags=yield"},
+	},
+
+	// Move.
+	{
+		Name: "Move takes the lifetime for a new one", Property: "WRT-7",
+		Test: "TestAMoveKeepsAllButTheKey", File: "move.go",
+		Old: "return expiry{deadline: s.deadline(n, meta)}",
+		New: "return expiry{deadline: never}",
+	},
+	{
+		Name: "Move loses the tags", Property: "WRT-7",
+		Test: "TestAMoveKeepsAllButTheKey", File: "move.go",
+		Old: "b.place(n, sl, weight, &x, tags)",
+		New: "s := b\n\ts.tags.release(tags)\n\tb.place(n, sl, weight, &x, nil)",
+	},
+	{
+		Name: "Move lets go of the locks between its halves", Property: "WRT-7",
+		Test: "TestNobodySeesAMoveHalfDone", File: "move.go",
+		Old:   "\ta.overtake(from)\n",
+		New:   "\ta.overtake(from)\n\tif a != b {\n\t\ta.mu.Unlock()\n\t\tb.mu.Unlock()\n\t\tb.mu.Lock()\n\t\ta.mu.Lock()\n\t}\n",
+		Flags: []string{"-tags=yield"},
+	},
+	{
+		Name: "Move gives credit back twice", Property: "WRT-7",
+		Test: "TestAMoveOverALiveEntryLeavesOne", File: "move.go",
+		Old: "e.giveBack(1, b.remove(m, cause))",
+		New: "e.giveBack(2, b.remove(m, cause))",
+	},
+	{
+		Name: "Move reports the old key as deleted", Property: "WRT-7",
+		Test: "TestAMoveOverALiveEntryLeavesOne", File: "move.go",
+		Old: "a.remove(n, Moved)",
+		New: "a.remove(n, Deleted)",
+	},
+	{
+		Name: "a load goes on over a move", Property: "WRT-7",
+		Test: "TestAMoveWinsOverLoadsOfBothKeys", File: "move.go",
+		Old: "\tb.overtake(to)\n",
+		New: "",
 	},
 
 	{

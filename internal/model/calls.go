@@ -48,6 +48,7 @@ var calls = []call{
 	{"Clear", clearAll, false},
 	{"Resize", resize, true},
 	{"Limit", limit, true},
+	{"Move", move, false},
 }
 
 func set(r *run, key int) {
@@ -268,6 +269,65 @@ func resize(r *run, _ int) {
 func limit(r *run, key int) {
 	e := r.plain()
 	n := 1 + r.source.IntN(r.config.Entries)
-	r.stored(key, e, r.engine.Set(key, e.value, locmem.Limit(n)))
-	r.check(r.engine.Len() <= n || r.tooHeavy(e), "%d entries are held, the write's limit is %d", r.engine.Len(), n)
+	opts := []locmem.EntryOption{locmem.Limit(n)}
+	heaviest := int64(0)
+	if r.config.Weighted && r.source.IntN(2) == 0 {
+		heaviest = int64(1 + r.source.IntN(r.weightLimit))
+		opts = append(opts, locmem.LimitWeight(heaviest))
+	}
+	share := r.source.IntN(5) // 0: no batch
+	if share > 0 {
+		opts = append(opts, locmem.Cull(share))
+	}
+	_, dead := r.entries[key]
+	_, live := r.live(key)
+	_, noted := r.notes[key]
+	before := r.engine.Len()
+	ok := r.engine.Set(key, e.value, opts...)
+	after := r.engine.Len()
+	if heaviest > 0 && e.weight > heaviest {
+		r.check(!ok, "stored, with weight %d of at most %d", e.weight, heaviest)
+		r.settle()
+		delete(r.notes, key)
+		return
+	}
+	r.stored(key, e, ok)
+	room := min(n, r.limit)
+	switch {
+	case !ok:
+	case live:
+		r.check(r.config.Weighted || after == before, "an overwrite has left %d of %d", after, before)
+	case share == 0:
+		r.check(after <= room, "%d entries are held, the write's limit is %d", after, n)
+		r.check(r.config.Weighted || after >= min(before, room), "%d entries are held of %d, the write's limit is %d", after, before, n)
+	case !dead && !noted && !r.config.Weighted:
+		want := before + 1
+		if want > room {
+			want -= max(1, before/share)
+		}
+		r.check(after == want, "%d entries are held of %d, not %d: the limit is %d, a cull takes one of %d", after, before, want, n, share)
+	}
+	r.check(heaviest == 0 || e.weight == 0 || live || !ok || r.engine.Weight() <= heaviest, "weight %d is held, the write's limit is %d", r.engine.Weight(), heaviest)
+}
+
+// move makes a key's entry that of another key.
+func move(r *run, key int) {
+	to := r.source.IntN(3 * r.config.Entries)
+	old, live := r.live(key)
+	ok := r.engine.Move(key, to)
+	r.check(ok == live, "from key %d to %d: %v, not %v", key, to, ok, live)
+	if !live {
+		return
+	}
+	if key == to {
+		r.hit(key)
+		return
+	}
+	r.settle()
+	_, from := r.entries[key]
+	_, over := r.entries[to]
+	r.check(!from && !over, "from key %d to %d: the old entries were not reported: %v, %v", key, to, from, over)
+	delete(r.notes, to)
+	old.used = r.clock.Now()
+	r.entries[to] = old
 }

@@ -221,10 +221,8 @@ func (r *run) removed(gone locmem.Removal[int, int]) {
 		r.check(!live && !e.invalid, "key %d was reported as expired: %+v", gone.Key, e)
 	case locmem.Invalidated:
 		r.check(e.invalid, "key %d was reported as invalidated, its tags are %q", gone.Key, e.tags)
-	case locmem.Replaced, locmem.Deleted, locmem.Evicted, locmem.TooHeavy:
+	case locmem.Replaced, locmem.Deleted, locmem.Evicted, locmem.TooHeavy, locmem.Moved:
 		r.check(live, "%v of key %d, which was dead", gone.Cause, gone.Key)
-	case locmem.Moved:
-		r.check(false, "%v of key %d", gone.Cause, gone.Key)
 	}
 	delete(r.entries, gone.Key)
 }
