@@ -133,6 +133,7 @@ var calls = []struct {
 		return found, nil
 	}},
 	{"Len", func(e *locmem.Engine[int, int], _ int) (bool, error) { return e.Len() > 0, nil }},
+	{"Now", func(e *locmem.Engine[int, int], _ int) (bool, error) { return e.Now().IsZero(), nil }},
 	{"Weight", func(e *locmem.Engine[int, int], _ int) (bool, error) { return e.Weight() > 0, nil }},
 	{"Resize", func(e *locmem.Engine[int, int], _ int) (bool, error) {
 		err := e.Resize(50, 0)

@@ -54,6 +54,7 @@
 //	Save, SaveFile                  weakly consistent         shards' locks   a frame         the codec, the writer
 //	Restore, RestoreFile            linearizable per key      locks, events   all entries     the codec, the reader, Weigh, OnRemove
 //	Len, Weight                     exact at one moment       no shard        -               no
+//	Now                             -                         nothing         -               no
 //	Stats                           estimate                  shards' locks   one slice       no
 //	Watch                           events after the call     shards' locks   yes             no
 //	Drain                           events before the call    events          yes             OnRemove

@@ -6,6 +6,7 @@ import (
 	"context"
 	"math"
 	"runtime"
+	"time"
 	"weak"
 
 	"github.com/locmem/locmem/evict"
@@ -318,6 +319,11 @@ func (e *Engine[K, V]) Weight() int64 {
 	}
 	return e.weights.used()
 }
+
+// Now returns the time on the engine's clock, on which deadlines are told: the wall
+// clock's when the engine was made, and what the monotonic clock has counted since.
+// It never goes back. It takes no lock.
+func (e *Engine[K, V]) Now() time.Time { return e.clock.time(min(e.clock.now(), never-1)) }
 
 // Drain waits until the events of all removals that happened before the call
 // were delivered, and returns the context's error if that ends first. Where

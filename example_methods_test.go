@@ -101,6 +101,16 @@ func ExampleEngine_Clear() {
 	// Output: 0
 }
 
+func ExampleEngine_Now() {
+	e := locmem.Must(locmem.New(locmem.Options[string, int]{MaxEntries: 100}))
+	defer e.Close()
+	e.Set("a", 1, locmem.TTL(time.Hour))
+	entry, _ := e.Peek("a")
+	left := entry.Deadline.Sub(e.Now())
+	fmt.Println(left > 59*time.Minute, left <= time.Hour)
+	// Output: true true
+}
+
 func ExampleEngine_Len() {
 	e := locmem.Must(locmem.New(locmem.Options[int, int]{MaxEntries: 10}))
 	defer e.Close()

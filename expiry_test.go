@@ -311,6 +311,27 @@ func TestLifetimesAtTheEdgesOfTheRange(t *testing.T) {
 	}
 }
 
+func TestNowNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	clock := locmem.NewManualClock(theStart)
+	e := locmem.Must(locmem.New(locmem.Options[int, int]{MaxEntries: 10, Clock: clock}))
+	defer e.Close()
+	require.Equal(t, theStart, e.Now())
+	clock.Advance(time.Hour)
+	require.Equal(t, theStart.Add(time.Hour), e.Now())
+	clock.Set(theStart)
+	require.Equal(t, theStart.Add(time.Hour), e.Now())
+	e.Set(1, 1, locmem.TTL(time.Minute))
+	entry, _ := e.Peek(1)
+	require.Equal(t, time.Minute, entry.Deadline.Sub(e.Now()))
+
+	ticking := locmem.Must(locmem.New(locmem.Options[int, int]{MaxEntries: 10}))
+	defer ticking.Close()
+	before := time.Now()
+	now := ticking.Now()
+	require.False(t, now.Before(before) || now.After(time.Now()))
+}
+
 func TestAClockThatJumpsEndsWhatIsDueAndRevivesNothing(t *testing.T) {
 	years := func(base time.Time, n int) time.Time { return base.AddDate(n, 0, 0) }
 	for name, base := range map[string]time.Time{

@@ -101,6 +101,8 @@ func (e *Engine[K, V]) cull(w *write[K, V]) {
 			return
 		}
 	}
-	_, w.fault = e.evict(w, max(1, e.entries.used()/w.within.cull), 1)
+	held := e.entries.used()
+	// Of a store above the limit two at least, so that it comes down with each write.
+	_, w.fault = e.evict(w, max(1, held/w.within.cull, min(2, held+1-w.within.entries)), 1)
 	w.culled = w.entries > 0
 }

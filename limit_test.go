@@ -154,6 +154,14 @@ func TestACullTakesItsShareOfWhatIsHeld(t *testing.T) {
 	require.Equal(t, 1000, e.Len(), "without a limit it says nothing")
 	e.Set(1000, 1, locmem.Limit(100), locmem.Cull(4))
 	require.Equal(t, 751, e.Len(), "one cull for one write")
+	for key := range 641 {
+		e.Set(2000+key, 1, locmem.Limit(100), locmem.Cull(10_000))
+	}
+	require.Equal(t, 110, e.Len(), "a small share brings it down all the same")
+	for key := range 50 {
+		e.Set(3000+key, 1, locmem.Limit(100), locmem.Cull(10_000))
+	}
+	require.Equal(t, 100, e.Len())
 }
 
 // All writers have one limit, and a watcher looks all the time.

@@ -23,14 +23,11 @@ import (
 )
 
 var (
-	plant  = flag.String("plant", "", "plant faults and run their tests, some seconds each: 'all', the 'first' of each property, or 'some', the first of every third")
-	update = flag.Bool("update", false, "write docs/properties.md anew")
+	plant  = flag.String("plant", "", "plant faults and run their tests, some seconds each: 'all', the 'first' of each property, or 'some', the first of every sixth")
+	update = flag.Bool("update", false, "write docs/properties.md and docs/contract.md anew")
 )
 
-const (
-	root = "../.."
-	page = root + "/docs/properties.md"
-)
+const root = "../.."
 
 // planted returns the fault's file with the fault in it.
 func planted(f Fault) (string, error) {
@@ -46,11 +43,12 @@ func planted(f Fault) (string, error) {
 
 func TestEveryFaultHasItsPlaceItsTestAndItsProperty(t *testing.T) {
 	names, ids := map[string]bool{}, map[string]bool{}
-	for _, p := range properties {
+	all := slices.Concat(properties, statements)
+	for _, p := range all {
 		require.False(t, ids[p.ID], "%s is there twice", p.ID)
 		ids[p.ID] = true
 	}
-	tests := parseTests(t)
+	tests := map[string]testFiles{}
 	broken := map[string]bool{}
 	for _, f := range All() {
 		_, err := planted(f)
@@ -61,21 +59,43 @@ func TestEveryFaultHasItsPlaceItsTestAndItsProperty(t *testing.T) {
 		assert.True(t, ids[f.Property], "%s: no property %s", f.Name, f.Property)
 		broken[f.Property] = true
 		test, _, _ := strings.Cut(f.Test, "/")
-		assert.NotEmpty(t, tests.declare[test], "%s: there is no %s", f.Name, test)
+		if tests[f.Package].names == nil {
+			tests[f.Package] = parseTests(t, f.Package)
+		}
+		assert.NotEmpty(t, tests[f.Package].declare[test], "%s: there is no %s", f.Name, test)
 	}
-	for _, p := range properties {
+	for _, p := range all {
 		assert.True(t, broken[p.ID], "no fault breaks %s: %s", p.ID, p.Says)
 	}
 }
 
+const madeFrom = "Each has a test, and each test was seen to fail on a planted fault. The page is made from the tables in\n" +
+	"`internal/faults` by `go test ./internal/faults -run Table -update`; `go test ./internal/faults -plant=all` plants the faults.\n\n"
+
 // TestTableOfPropertiesIsCurrent compares the page with the table that it is
 // made from.
 func TestTableOfPropertiesIsCurrent(t *testing.T) {
+	current(t, "properties.md", "# Properties of the engine\n\n"+madeFrom, properties)
+}
+
+// TestTableOfTheContractIsCurrent does so with the front's.
+func TestTableOfTheContractIsCurrent(t *testing.T) {
+	var beside strings.Builder
+	for _, p := range notApplicable {
+		fmt.Fprintf(&beside, "- %s: %s\n", p.ID, p.Says)
+	}
+	current(t, "contract.md", "# The contract of the front\n\n"+
+		"What package `cache` promises, by the statements of the contract of Django's LocMemCache in Go. "+madeFrom+
+		"`TestLocal` is the suite that every backend can be held against, `cachetest.RunBackend`. Not tested, because there is nothing to test:\n\n"+
+		beside.String()+"\n", statements)
+}
+
+// current compares a page with what it is made from.
+func current(t *testing.T, name, head string, properties []Property) {
+	t.Helper()
+	page := filepath.Join(root, "docs", name)
 	var want strings.Builder
-	want.WriteString("# Properties of the engine\n\n" +
-		"Each property has a test, and each test was seen to fail on a planted fault. The page is made from the tables in\n" +
-		"`internal/faults` by `go test ./internal/faults -run Table -update`; `go test ./internal/faults -plant=all` plants the faults.\n\n" +
-		"| id | property | test | fails when |\n|---|---|---|---|\n")
+	want.WriteString(head + "| id | property | test | fails when |\n|---|---|---|---|\n")
 	cell := strings.NewReplacer("|", `\|`)
 	for _, p := range properties {
 		id, says := p.ID, p.Says
@@ -92,7 +112,7 @@ func TestTableOfPropertiesIsCurrent(t *testing.T) {
 	}
 	got, err := os.ReadFile(page)
 	require.NoError(t, err)
-	require.Equal(t, want.String(), string(got), "docs/properties.md is out of date: go test ./internal/faults -run Table -update")
+	require.Equal(t, want.String(), string(got), "docs/%s is out of date: go test ./internal/faults -run Table -update", name)
 }
 
 // TestEveryFaultIsNoticed plants the faults one at a time and demands that the
@@ -102,7 +122,7 @@ func TestEveryFaultIsNoticed(t *testing.T) {
 		t.Skip("planting takes minutes: go test ./internal/faults -plant=some, first or all")
 	}
 	faults := All()
-	every, ok := map[string]int{"all": 0, "first": 1, "some": 3}[*plant] // so many properties
+	every, ok := map[string]int{"all": 0, "first": 1, "some": 6}[*plant] // so many properties
 	require.True(t, ok, "-plant is %q", *plant)
 	if every > 0 {
 		seen := map[string]bool{}
@@ -113,11 +133,16 @@ func TestEveryFaultIsNoticed(t *testing.T) {
 		})
 	}
 	require.NotEmpty(t, faults)
-	files := parseTests(t)
+	files := map[string]testFiles{}
+	for _, f := range faults {
+		if files[f.Package].names == nil {
+			files[f.Package] = parseTests(t, f.Package)
+		}
+	}
 	t.Run("sound", func(t *testing.T) {
 		byFlags := map[string][]Fault{}
 		for _, f := range faults {
-			flags := strings.Join(f.Flags, " ")
+			flags := strings.Join(append(f.Flags, f.Package), " ")
 			byFlags[flags] = append(byFlags[flags], f)
 		}
 		for flags, faults := range byFlags {
@@ -130,8 +155,9 @@ func TestEveryFaultIsNoticed(t *testing.T) {
 				}
 				slices.Sort(names)
 				names = slices.Compact(names)
-				list := overlay(t, nil, files.besides(names...))
-				output, err := goTest(t, strings.Join(names, "|"), append([]string{"-overlay", list}, faults[0].Flags...))
+				first := faults[0]
+				list := overlay(t, nil, files[first.Package].besides(names...))
+				output, err := goTest(t, first.Package, strings.Join(names, "|"), append([]string{"-overlay", list}, first.Flags...))
 				require.NoError(t, err, "without a fault:\n%s", output)
 				for _, name := range names {
 					require.Contains(t, output, "--- PASS: "+name+" ", "without a fault")
@@ -142,8 +168,8 @@ func TestEveryFaultIsNoticed(t *testing.T) {
 	for _, f := range faults {
 		t.Run(strings.ReplaceAll(f.Name, "/", " "), func(t *testing.T) {
 			t.Parallel()
-			list := overlay(t, &f, files.besides(f.Test))
-			output, err := goTest(t, f.Test, append([]string{"-overlay", list}, f.Flags...))
+			list := overlay(t, &f, files[f.Package].besides(f.Test))
+			output, err := goTest(t, f.Package, f.Test, append([]string{"-overlay", list}, f.Flags...))
 			how, noticed := verdict(output, err)
 			require.True(t, noticed, "%s: %s\n%s", f.Test, how, output)
 			t.Logf("%-6s %s: %s", f.Property, f.Test, how)
@@ -179,7 +205,7 @@ func overlay(t *testing.T, f *Fault, without []string) string {
 	return list
 }
 
-// testFiles are the root package's test files and what they have to do with one
+// testFiles are a package's test files and what they have to do with one
 // another. Each type of engine that a test uses takes a second to compile, so a
 // fault is compiled with the files that its test needs.
 type testFiles struct {
@@ -188,9 +214,9 @@ type testFiles struct {
 	use     map[string]map[string]bool // a file: the names that it uses and does not declare
 }
 
-func parseTests(t *testing.T) testFiles {
+func parseTests(t *testing.T, folder string) testFiles {
 	t.Helper()
-	names, err := filepath.Glob(root + "/*_test.go")
+	names, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
 	require.NoError(t, err)
 	files := testFiles{names: names, declare: map[string]string{}, use: map[string]map[string]bool{}}
 	for _, name := range names {
@@ -199,7 +225,7 @@ func parseTests(t *testing.T) testFiles {
 		for _, d := range file.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
-				if d.Recv == nil || file.Name.Name == "locmem" {
+				if d.Recv == nil || !strings.HasSuffix(file.Name.Name, "_test") {
 					files.declare[d.Name.Name] = name
 				}
 			case *ast.GenDecl:
@@ -262,8 +288,8 @@ const (
 	quickLink = "-ldflags=-s -w"
 )
 
-// goTest runs tests of the root package.
-func goTest(t *testing.T, test string, flags []string) (string, error) {
+// goTest runs tests of a package.
+func goTest(t *testing.T, folder, test string, flags []string) (string, error) {
 	t.Helper()
 	top, parts, sub := strings.Cut(test, "/")
 	test = "^(" + top + ")$"
@@ -271,7 +297,7 @@ func goTest(t *testing.T, test string, flags []string) (string, error) {
 		test += "/" + parts
 	}
 	args := append([]string{"test", "-count=1", "-vet=off", quick, quickLink, "-timeout=60s", "-v", "-run", test}, flags...)
-	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
+	cmd := exec.CommandContext(t.Context(), "go", append(args, "./"+folder)...)
 	cmd.Dir = root
 	output, err := cmd.CombinedOutput()
 	return string(output), err
@@ -282,6 +308,9 @@ var assertion = regexp.MustCompile(`(?m)^ *\w+\.go:\d+: `)
 
 // difference is how an answer that is not the model's is reported.
 var difference = regexp.MustCompile(`(?m)^ *\w+\.go:\d+: step \d+, `)
+
+// statement is how a statement of the contract is reported that a backend does not keep.
+var statement = regexp.MustCompile(`(?m)^ *backend\w*\.go:\d+: `)
 
 // verdict tells how a test run on a planted fault ended, and whether it was the
 // test that noticed. A build error, a crash and a run out of time are not that.
@@ -303,6 +332,8 @@ func verdict(output string, err error) (how string, noticed bool) {
 		return "an assertion", true
 	case failed && difference.MatchString(output):
 		return "the model", true
+	case failed && statement.MatchString(output) && !strings.Contains(output, "panic: "):
+		return "the suite", true
 	case strings.Contains(output, "panic: test timed out"):
 		return "the test hangs", false
 	default:
@@ -320,6 +351,8 @@ func TestOnlyAnAssertionOrARaceIsAVerdict(t *testing.T) {
 	}{
 		{"an assertion", "=== RUN   TestX\n    x_test.go:5: \n  Error Trace: x\n--- FAIL: TestX (0.00s)\n", failure, true},
 		{"the model", "    model_test.go:5: step 7, Get: x\n--- FAIL: TestX (0.00s)\n", failure, true},
+		{"the suite", "    backend_calls.go:7: \"k\" is not found\n--- FAIL: TestLocal (0.00s)\n", failure, true},
+		{"a panic in the suite", "    backend_calls.go:7: \"k\" is not found\n--- FAIL: TestLocal (0.00s)\npanic: x\n", failure, false},
 		{"a race", "WARNING: DATA RACE\n--- FAIL: TestX (0.00s)\n", failure, true},
 		{"a pass", "--- PASS: TestX (0.00s)\n", nil, false},
 		{"no test", "testing: warning: no tests to run\n", nil, false},

@@ -333,6 +333,12 @@ var stateFaults = []Fault{
 		New: "\t\tif w.fault == nil && over == 0 {\n\t\t\tdone",
 	},
 
+	{
+		Name: "Now goes back with the clock", Property: "EXP-9",
+		Test: "TestNowNeverGoesBack", File: "engine.go",
+		Old: "e.clock.time(min(e.clock.now(), never-1))",
+		New: "e.clock.wall()",
+	},
 	// Limits of a write.
 	{
 		Name: "a limit counts entries that are already held", Property: "BND-11",
@@ -362,8 +368,8 @@ var stateFaults = []Fault{
 	{
 		Name: "a cull takes one too many", Property: "BND-11",
 		Test: "TestACullTakesItsShareOfWhatIsHeld", File: "limit.go",
-		Old: "max(1, e.entries.used()/w.within.cull), 1)",
-		New: "max(1, 1+e.entries.used()/w.within.cull), 1)",
+		Old: "max(1, held/w.within.cull,",
+		New: "max(1, held/w.within.cull+1,",
 	},
 	{
 		Name: "all who find the engine full cull", Property: "BND-11",

@@ -303,7 +303,7 @@ func limit(r *run, key int) {
 	case !dead && !noted && !r.config.Weighted:
 		want := before + 1
 		if want > room {
-			want -= max(1, before/share)
+			want -= max(1, before/share, min(2, before+1-room))
 		}
 		r.check(after == want, "%d entries are held of %d, not %d: the limit is %d, a cull takes one of %d", after, before, want, n, share)
 	}

@@ -177,22 +177,24 @@ func TestRulesSeePlantedFaults(t *testing.T) {
 	}
 }
 
-// The program in the README runs, and prints what the README says.
-func TestReadmeProgramPrintsWhatItSays(t *testing.T) {
+// The programs in the README run, and print what the README says.
+func TestReadmeProgramsPrintWhatTheySay(t *testing.T) {
 	readme := load(t)["README.md"]
-	program := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindStringSubmatch(readme)
-	require.NotNil(t, program, "README.md has no program")
-	var want strings.Builder
-	for _, m := range regexp.MustCompile(`(?m)fmt\.Print.*\) // (.*)$`).FindAllStringSubmatch(program[1], -1) {
-		want.WriteString(m[1] + "\n")
-	}
-	require.NotEmpty(t, want.String(), "the program does not say what it prints")
+	programs := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindAllStringSubmatch(readme, -1)
+	require.NotEmpty(t, programs, "README.md has no program")
+	for _, program := range programs {
+		var want strings.Builder
+		for _, m := range regexp.MustCompile(`(?m)fmt\.Print.*?\) // (.*)$`).FindAllStringSubmatch(program[1], -1) {
+			want.WriteString(m[1] + "\n")
+		}
+		require.NotEmpty(t, want.String(), "a program does not say what it prints")
 
-	file := filepath.Join(t.TempDir(), "main.go")
-	require.NoError(t, os.WriteFile(file, []byte(program[1]), 0o600))
-	cmd := exec.CommandContext(t.Context(), "go", "run", file)
-	cmd.Dir = root // imports are looked up from here
-	got, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", got)
-	require.Equal(t, want.String(), string(got))
+		file := filepath.Join(t.TempDir(), "main.go")
+		require.NoError(t, os.WriteFile(file, []byte(program[1]), 0o600))
+		cmd := exec.CommandContext(t.Context(), "go", "run", file)
+		cmd.Dir = root // imports are looked up from here
+		got, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", got)
+		require.Equal(t, want.String(), string(got))
+	}
 }

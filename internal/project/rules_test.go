@@ -32,7 +32,7 @@ const (
 var direct = []string{"github.com/cespare/xxhash/v2", "github.com/stretchr/testify", "golang.org/x/sync"}
 
 // engine are the folders whose code orders goroutines through internal/lock only.
-var engine = []string{".", "evict", "internal/paged"}
+var engine = []string{".", "evict", "internal/paged", "cache"}
 
 // rules are what holds of the source as a whole. Each returns one line per
 // fault, beginning with the file's path.
