@@ -422,6 +422,9 @@ func (e *Engine[K, V]) sweepShard(s *shard[K, V], exact bool) {
 		e.checkLocked(s)
 		s.mu.Unlock()
 		e.clock.beat()
+		if more {
+			lock.Yield() // as in evictRound
+		}
 	}
 }
 
