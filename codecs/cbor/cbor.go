@@ -14,12 +14,12 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"reflect"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/locmem/locmem/cache"
+	"github.com/locmem/locmem/codecs/internal/values"
 )
 
 // Codec encodes with CBOR, after the tag 'c'. It keeps what
@@ -59,7 +59,7 @@ func (codec) Tag() byte { return 'c' }
 
 func (codec) Append(b []byte, value any) ([]byte, error) {
 	out := bytes.NewBuffer(b)
-	if err := encoding.MarshalToBuffer(addressable(value), out); err != nil {
+	if err := encoding.MarshalToBuffer(values.Addressable(value), out); err != nil {
 		return b, err
 	}
 	return out.Bytes(), nil
@@ -85,26 +85,5 @@ func takesNil(into any) bool {
 	case cbor.Unmarshaler, *time.Time: // the zero time is written as null
 		return true
 	}
-	t := reflect.TypeOf(into)
-	if t == nil || t.Kind() != reflect.Pointer {
-		return true // which is an error of its own
-	}
-	switch t.Elem().Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
-		return true
-	default:
-		return false
-	}
-}
-
-// addressable returns a pointer to a copy of a value on which methods of pointers
-// can be found, or else the value itself.
-func addressable(value any) any {
-	t := reflect.TypeOf(value)
-	if t == nil || t.Kind() == reflect.Pointer || t.PkgPath() == "" && t.Kind() != reflect.Struct && t.Kind() != reflect.Array {
-		return value
-	}
-	p := reflect.New(t)
-	p.Elem().Set(reflect.ValueOf(value))
-	return p.Interface()
+	return values.TakesNil(into)
 }

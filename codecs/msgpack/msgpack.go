@@ -13,11 +13,11 @@ package msgpack
 import (
 	"bytes"
 	"fmt"
-	"reflect"
 
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/locmem/locmem/cache"
+	"github.com/locmem/locmem/codecs/internal/values"
 )
 
 // Codec encodes with MessagePack, after the tag 'm'. It keeps what
@@ -39,7 +39,7 @@ func (codec) Append(b []byte, value any) ([]byte, error) {
 	out := bytes.NewBuffer(b)
 	encoder := msgpack.GetEncoder()
 	encoder.Reset(out)
-	err := encoder.Encode(addressable(value))
+	err := encoder.Encode(values.Addressable(value))
 	msgpack.PutEncoder(encoder)
 	if err != nil {
 		return b, err
@@ -71,26 +71,5 @@ func takesNil(into any) bool {
 	if _, ok := into.(msgpack.CustomDecoder); ok {
 		return true
 	}
-	t := reflect.TypeOf(into)
-	if t == nil || t.Kind() != reflect.Pointer {
-		return true // which is an error of its own
-	}
-	switch t.Elem().Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
-		return true
-	default:
-		return false
-	}
-}
-
-// addressable returns a pointer to a copy of a value on which methods of pointers
-// can be found, or else the value itself.
-func addressable(value any) any {
-	t := reflect.TypeOf(value)
-	if t == nil || t.Kind() == reflect.Pointer || t.PkgPath() == "" && t.Kind() != reflect.Struct && t.Kind() != reflect.Array {
-		return value
-	}
-	p := reflect.New(t)
-	p.Elem().Set(reflect.ValueOf(value))
-	return p.Interface()
+	return values.TakesNil(into)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package msgpack_test
+package codecs_test
 
 import (
 	"fmt"
@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/locmem/locmem/cache"
-	"github.com/locmem/locmem/codecs/msgpack"
 )
 
 // account and the values of it are those of the same benchmark in package cache.
@@ -33,10 +32,12 @@ func BenchmarkCodec(b *testing.B) {
 	for i := range 20 {
 		counts[fmt.Sprintf("/articles/%d/comments", i*37)] = i * 1001
 	}
-	benchCodec(b, msgpack.Codec, "text", strings.Repeat("Iñtërnâtiônàlizætiøn <b>1</b> ", 32))
-	benchCodec(b, msgpack.Codec, "struct", accounts[1])
-	benchCodec(b, msgpack.Codec, "slice", accounts)
-	benchCodec(b, msgpack.Codec, "map", counts)
+	for _, codec := range codecs {
+		benchCodec(b, codec, "text", strings.Repeat("Iñtërnâtiônàlizætiøn <b>1</b> ", 32))
+		benchCodec(b, codec, "struct", accounts[1])
+		benchCodec(b, codec, "slice", accounts)
+		benchCodec(b, codec, "map", counts)
+	}
 }
 
 func benchCodec[V any](b *testing.B, codec cache.Codec, name string, value V) {
