@@ -150,10 +150,11 @@ func (o *outbox[K, V]) deliver() {
 func (o *outbox[K, V]) drain() {
 	for {
 		for len(o.left) == 0 {
-			var ok bool
-			if o.event, ok = o.pop(); !ok {
-				return
+			r, ok := o.pop()
+			if !ok {
+				return // somebody else may be the drainer by now
 			}
+			o.event = r
 			if o.left = o.listeners.all(); len(o.left) == 0 {
 				o.count() // nobody listens any more
 			}
@@ -166,6 +167,7 @@ func (o *outbox[K, V]) drain() {
 
 // count counts an event that all listeners have heard of.
 func (o *outbox[K, V]) count() {
+	o.event = Removal[K, V]{} // it must not keep the value alive
 	o.delivered.Add(1)
 	if o.waiting.Load() > 0 {
 		o.release()

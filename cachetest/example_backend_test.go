@@ -46,7 +46,7 @@ func ExampleRunBackend() {
 		panic(err)
 	}
 	ctx, numbers := context.Background(), cache.For[int](c)
-	if err := numbers.Set(ctx, "answer", 42); err != nil {
+	if err := numbers.Set(ctx, "answer", 42, cache.Never()); err != nil {
 		panic(err)
 	}
 	answer, found, err := numbers.Get(ctx, "answer")
