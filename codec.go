@@ -5,10 +5,9 @@ package locmem
 import (
 	"bytes"
 	"encoding/gob"
-	"errors"
-	"fmt"
-	"io"
 	"reflect"
+
+	"github.com/locmem/locmem/internal/gobs"
 )
 
 // Codec turns keys and values into bytes and back, for Save and Restore. It is
@@ -63,40 +62,24 @@ func (c *gobCodec[K, V]) DecodeValue(b []byte) (value V, err error) {
 }
 
 // append appends what a pointer points to.
-func (c *gobCodec[K, V]) append(b []byte, p any) (_ []byte, err error) {
-	v := reflect.ValueOf(p).Elem()
-	if nothing(v) {
+func (c *gobCodec[K, V]) append(b []byte, p any) ([]byte, error) {
+	if nothing(reflect.ValueOf(p).Elem()) {
 		return b, nil
 	}
-	for ; v.Kind() == reflect.Pointer; v = v.Elem() {
-		if v.IsNil() { // gob would write what it cannot read
-			return b, errors.New("gob: a pointer to a nil pointer")
-		}
-	}
-	defer recoverGob(&err)
 	c.out.Reset()
-	if err := c.encoder.Encode(p); err != nil {
+	if err := gobs.Encode(c.encoder, p); err != nil {
 		return b, err
 	}
 	return append(b, c.out.Bytes()...), nil
 }
 
 // decode decodes into what a pointer points to.
-func (c *gobCodec[K, V]) decode(b []byte, p any) (err error) {
-	defer recoverGob(&err)
+func (c *gobCodec[K, V]) decode(b []byte, p any) error {
+	if len(b) == 0 && nothing(reflect.ValueOf(p).Elem()) {
+		return nil
+	}
 	c.in.Reset(b)
-	if len(b) > 0 || !nothing(reflect.ValueOf(p).Elem()) {
-		switch err := c.decoder.Decode(p); {
-		case errors.Is(err, io.EOF): // of the bytes, not of the reader
-			return io.ErrUnexpectedEOF
-		case err != nil:
-			return err
-		}
-	}
-	if n := c.in.Len(); n > 0 {
-		return fmt.Errorf("gob: %d bytes too many", n)
-	}
-	return nil
+	return gobs.Decode(c.decoder, &c.in, p)
 }
 
 // nothing reports whether a value is nil or has no size, as one of struct{}. Gob
@@ -107,13 +90,5 @@ func nothing(v reflect.Value) bool {
 		return v.IsNil()
 	default:
 		return v.Type().Size() == 0
-	}
-}
-
-// recoverGob makes an error of a panic of gob, or of the methods with which a type
-// encodes itself.
-func recoverGob(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("gob: panic: %v", p)
 	}
 }

@@ -339,6 +339,9 @@ func (e *Engine[K, V]) Drain(ctx context.Context) error {
 	}
 	for i := range e.shards {
 		out := e.shards[i].out.Load()
+		if out == nil {
+			continue // a Watch is on its way
+		}
 		if err := out.await(ctx, out.appended.Load()); err != nil {
 			return err
 		}
@@ -423,7 +426,7 @@ func (e *Engine[K, V]) sweepShard(s *shard[K, V], exact bool) {
 		s.mu.Unlock()
 		e.clock.beat()
 		if more {
-			lock.Yield() // as in evictRound
+			lock.Yield() // as in evict
 		}
 	}
 }

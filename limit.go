@@ -2,6 +2,8 @@
 
 package locmem
 
+import "github.com/locmem/locmem/internal/lock"
+
 // within are the limits that a write brings with it; 0: none.
 type within struct {
 	entries int64 // see Limit
@@ -10,9 +12,7 @@ type within struct {
 }
 
 // reserveWithin is reserve for a write with limits of its own. What has expired
-// anywhere goes before anything live does. As long as more is held than the limit,
-// the credit of each victim goes back, so that what is held falls; that of the last
-// one stays in hand, so that no other writer takes the room.
+// anywhere goes before anything live does.
 func (e *Engine[K, V]) reserveWithin(s *shard[K, V], w *write[K, V], entries, weight int64, keep uint32) outcome {
 	for removals := 0; ; removals++ {
 		if e.takeEntries(w, entries) && (!e.weighted || e.takeWeight(w, weight)) {
@@ -21,7 +21,7 @@ func (e *Engine[K, V]) reserveWithin(s *shard[K, V], w *write[K, V], entries, we
 		if !w.swept && e.somethingExpired() {
 			return cluttered
 		}
-		if w.within.cull > 0 && w.within.entries > 0 && w.entries < entries && !w.culled {
+		if w.within.entries > 0 && w.entries < entries {
 			return crowded
 		}
 		if removals == maxRemovals {
@@ -44,7 +44,8 @@ func (e *Engine[K, V]) takeEntries(w *write[K, V], entries int64) bool {
 	if w.culled {
 		limit = limitOf(0)
 	}
-	if spare := min(w.entries, e.entries.used()-limit); spare > 0 {
+	if w.entries > 0 {
+		spare := max(0, min(w.entries, e.entries.used()-limit))
 		e.entries.give(spare)
 		w.entries -= spare
 	}
@@ -57,7 +58,8 @@ func (e *Engine[K, V]) takeEntries(w *write[K, V], entries int64) bool {
 // takeWeight does so with weight.
 func (e *Engine[K, V]) takeWeight(w *write[K, V], weight int64) bool {
 	limit := limitOf(w.within.weight)
-	if spare := min(w.credit, e.weights.used()-limit); spare > 0 {
+	if w.credit > 0 {
+		spare := max(0, min(w.credit, e.weights.used()-limit))
 		e.weights.give(spare)
 		w.credit -= spare
 	}
@@ -77,32 +79,47 @@ func (e *Engine[K, V]) somethingExpired() bool {
 	return false
 }
 
-// sweepShards removes what has expired from those shards that may hold some, to the
-// nanosecond. What it queues is the caller's to deliver. Called with nothing held.
+// sweepShards removes what has expired, to the nanosecond. What it queues is the
+// caller's to deliver. Called with nothing held.
 func (e *Engine[K, V]) sweepShards() {
 	for i := range e.shards {
-		if s := &e.shards[i]; e.clock.passed(s.next.Load()) {
-			e.sweepShard(s, true)
+		e.sweepShard(&e.shards[i], true)
+	}
+}
+
+// makeRoom evicts for a write that adds an entry to as many as its limit, or more. As
+// long as more is held than the limit the credit of victims goes back, so that what
+// is held falls; that of the last one stays in hand, so that no other writer takes
+// the room. It looks again after each round: several writers that find the engine far
+// above their limits bring it down together. Called with nothing held.
+func (e *Engine[K, V]) makeRoom(w *write[K, V]) {
+	w.wide = true
+	if w.within.cull > 0 {
+		e.cull(w)
+		return
+	}
+	for w.fault == nil && !e.takeEntries(w, 1) {
+		held := e.entries.used()
+		// The limit may also be the engine's, which is then the lower one.
+		n := min(max(1, held+1-w.within.entries), maxRemovals)
+		if round := e.evictRound(w, n, max(1, held), 1); round < n || n == maxRemovals {
+			lock.Yield() // as in evict; if there was nothing, all room is in the hands of others
 		}
 	}
 }
 
 // cull evicts what Cull says, and leaves credit for one entry in the writer's hand. One
 // writer does so at a time, and it looks again first: of many that find the store
-// full together, one culls. Called with nothing held.
+// full together, one culls.
 func (e *Engine[K, V]) cull(w *write[K, V]) {
-	w.wide = true
 	if !w.serial {
-		e.giveBack(w.entries, w.credit)
-		w.entries, w.credit = 0, 0
-		e.serial.Lock()
-		w.serial = true
+		e.enterSerial(w)
 		if e.takeEntries(w, 1) {
 			return
 		}
 	}
 	held := e.entries.used()
 	// Of a store above the limit two at least, so that it comes down with each write.
-	_, w.fault = e.evict(w, max(1, held/w.within.cull, min(2, held+1-w.within.entries)), 1)
+	e.evict(w, max(1, held/w.within.cull, min(2, held+1-w.within.entries)), 1)
 	w.culled = w.entries > 0
 }

@@ -108,8 +108,7 @@ func (e *Engine[K, V]) applyMany(s *shard[K, V], writes []write[K, V]) (stores i
 			if o == stored {
 				stores++
 			}
-			e.giveBack(w.entries, w.credit)
-			w.entries, w.credit = 0, 0
+			e.layDown(w)
 		}
 		e.checkLocked(s)
 		spare := s.index.wantsSpare()

@@ -18,26 +18,31 @@ import (
 // victim.
 func (e *Engine[K, V]) Evict(n int) int {
 	var w write[K, V]
-	removed, fault := e.evict(&w, int64(n), 0)
+	removed := e.evict(&w, int64(n), 0)
 	e.deliverAll()
-	if fault != nil {
-		panic(fault.Error())
+	if w.fault != nil {
+		panic(w.fault.Error())
 	}
 	return int(removed)
 }
 
 // evict evicts n entries. The credit for so many of them stays in the writer's hand.
-// What it queues is the caller's to deliver. fault is what the policy did wrong.
-func (e *Engine[K, V]) evict(w *write[K, V], n, hand int64) (removed int64, fault error) {
+// What it queues is the caller's to deliver.
+func (e *Engine[K, V]) evict(w *write[K, V], n, hand int64) (removed int64) {
 	n = min(n, e.entries.used())
 	for removed < n && w.fault == nil {
 		round := e.evictRound(w, n-removed, max(1, e.entries.used()), hand)
 		if round == 0 {
 			break
 		}
-		removed += round
+		if removed += round; removed < n {
+			// A reader that has waited for one of the locks is ready to run on this very
+			// processor, and would wait on until this goroutine is preempted, some 10 ms
+			// later.
+			lock.Yield()
+		}
 	}
-	return removed, w.fault
+	return removed
 }
 
 // evictRound goes through the shards once and evicts n of the total entries, in
@@ -67,9 +72,6 @@ func (e *Engine[K, V]) evictRound(w *write[K, V], n, total, hand int64) (removed
 			return removed
 		}
 	}
-	// A reader that has waited for one of these locks is ready to run on this very
-	// processor, and would wait on until this goroutine is preempted, some 10 ms later.
-	lock.Yield()
 	return removed
 }
 
@@ -122,6 +124,7 @@ func (e *Engine[K, V]) fit(shrinks bool) error {
 		var w write[K, V]
 		e.evictRound(&w, over, max(1, e.entries.used()), 0)
 		e.deliverAll()
+		lock.Yield() // as in evict
 		if w.fault != nil {
 			done = true
 			return w.fault

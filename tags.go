@@ -305,12 +305,7 @@ func (s *shard[K, V]) invalid(n, meta uint32) bool {
 
 // setTags makes a held slot carry tags, in place of those it has.
 func (s *shard[K, V]) setTags(n uint32, sl *slot[K, V], tags []carried) {
-	meta := sl.meta.Load()
-	if meta&metaTagged != 0 {
-		s.tags.release(*s.tagged.At(n))
-		*s.tagged.At(n) = nil
-		meta &^= metaTagged
-	}
+	s.tags.release(s.takeTags(n, sl))
 	if len(tags) > 0 {
 		if s.tagged == nil {
 			tagged := paged.New[[]carried]()
@@ -318,9 +313,8 @@ func (s *shard[K, V]) setTags(n uint32, sl *slot[K, V], tags []carried) {
 		}
 		s.tagged.Grow(n)
 		*s.tagged.At(n) = tags
-		meta |= metaTagged
+		sl.meta.Store(sl.meta.Load() | metaTagged)
 	}
-	sl.meta.Store(meta)
 }
 
 // takeTags takes a slot's tags away and leaves them to the caller, who must give them to

@@ -67,7 +67,7 @@ const (
 	again                    // one hold was not enough; the shard has more to evict
 	starved                  // the shard has nothing to evict: make room elsewhere
 	cluttered                // a write with a limit needs room, and something has expired
-	crowded                  // a write that culls needs room
+	crowded                  // a write with a limit on entries needs room
 	broken                   // the policy broke a rule of evict.Ring; see write.fault
 )
 
@@ -179,7 +179,7 @@ func (e *Engine[K, V]) carryOut(s *shard[K, V], w *write[K, V]) outcome {
 			w.swept, w.wide = true, true
 			e.sweepShards()
 		case crowded:
-			e.cull(w)
+			e.makeRoom(w)
 		case broken:
 		default:
 			e.settle(s, w)
@@ -195,11 +195,7 @@ func (e *Engine[K, V]) carryOut(s *shard[K, V], w *write[K, V]) outcome {
 
 // settle ends a write: what is in hand goes back, and events are delivered.
 func (e *Engine[K, V]) settle(s *shard[K, V], w *write[K, V]) {
-	e.entries.give(w.entries)
-	if e.weighted {
-		e.weights.give(w.credit)
-	}
-	w.entries, w.credit = 0, 0
+	e.layDown(w)
 	if w.serial {
 		w.serial = false
 		e.serial.Unlock()
@@ -213,6 +209,19 @@ func (e *Engine[K, V]) settle(s *shard[K, V], w *write[K, V]) {
 	} else {
 		s.deliver()
 	}
+}
+
+// layDown gives back what a writer has in hand.
+func (e *Engine[K, V]) layDown(w *write[K, V]) {
+	e.giveBack(w.entries, w.credit)
+	w.entries, w.credit = 0, 0
+}
+
+// enterSerial waits for the right to hold credit between locks, with empty hands.
+func (e *Engine[K, V]) enterSerial(w *write[K, V]) {
+	e.layDown(w)
+	e.serial.Lock()
+	w.serial = true
 }
 
 // growAhead makes a large table for the shard's next growth outside the lock.
@@ -492,11 +501,7 @@ func (s *shard[K, V]) evictFor(w *write[K, V], incoming bool, keep uint32) bool 
 func (e *Engine[K, V]) steal(own *shard[K, V], w *write[K, V]) {
 	w.wide = true
 	if e.weighted && !w.serial && (w.within.weight > 0 || e.weights.limit.Load() != limitOf(0)) {
-		e.entries.give(w.entries)
-		e.weights.give(w.credit)
-		w.entries, w.credit = 0, 0
-		e.serial.Lock()
-		w.serial = true
+		e.enterSerial(w)
 		return // look again: another such writer may have left room
 	}
 	first := int(e.cursor.Add(1))

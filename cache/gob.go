@@ -5,10 +5,10 @@ package cache
 import (
 	"bytes"
 	"encoding/gob"
-	"errors"
 	"fmt"
-	"io"
 	"reflect"
+
+	"github.com/locmem/locmem/internal/gobs"
 )
 
 // Gob encodes with encoding/gob: each value is a stream of its own, which
@@ -35,25 +35,14 @@ func (gobCodec) Append(b []byte, value any) ([]byte, error) {
 	if !v.IsValid() || nilable(v.Kind()) && v.IsNil() || v.Type().Size() == 0 {
 		return b, nil // gob takes none of these, and never writes nothing
 	}
-	for ; v.Kind() == reflect.Pointer; v = v.Elem() {
-		if v.IsNil() { // gob would write what it cannot read
-			return b, errors.New("gob: a pointer to a nil pointer")
-		}
-	}
 	out := sink{b}
-	if err := encodeGob(&out, value); err != nil {
+	if err := gobs.Encode(gob.NewEncoder(&out), addressable(value)); err != nil {
 		return b, err
 	}
 	return out.b, nil
 }
 
-// encodeGob writes a stream of one value.
-func encodeGob(w io.Writer, value any) (err error) {
-	defer recoverGob(&err)
-	return gob.NewEncoder(w).Encode(addressable(value))
-}
-
-func (gobCodec) Decode(b []byte, into any) (err error) {
+func (gobCodec) Decode(b []byte, into any) error {
 	p := reflect.ValueOf(into)
 	if p.Kind() != reflect.Pointer || p.IsNil() {
 		return fmt.Errorf("gob: %T is no pointer to decode into", into)
@@ -66,27 +55,12 @@ func (gobCodec) Decode(b []byte, into any) (err error) {
 		v.SetZero()
 		return nil
 	}
-	defer recoverGob(&err)
 	in := bytes.NewReader(b)
-	switch err := gob.NewDecoder(in).Decode(into); {
-	case errors.Is(err, io.EOF): // of the bytes, not of the reader
-		return io.ErrUnexpectedEOF
-	case err != nil:
+	if err := gobs.Decode(gob.NewDecoder(in), in, into); err != nil {
 		return err
-	}
-	if n := in.Len(); n > 0 {
-		return fmt.Errorf("gob: %d bytes too many", n)
 	}
 	if v.Kind() == reflect.Slice && v.IsNil() {
 		v.Set(reflect.MakeSlice(v.Type(), 0, 0)) // nil is written as nothing
 	}
 	return nil
-}
-
-// recoverGob makes an error of a panic of gob, or of the methods with which a type
-// encodes itself.
-func recoverGob(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("gob: panic: %v", p)
-	}
 }

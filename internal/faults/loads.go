@@ -229,6 +229,12 @@ var loadFaults = []Fault{
 		New:  "\t\t\t\to.panics.Add(1)\n\t\t\t\to.left = nil\n",
 	},
 	{
+		Name: "events wait until a Watch has come to the last shard", Property: "CBK-5", Test: "TestAnEventDuringAWatchIsDelivered",
+		File: "watch.go",
+		Old:  "return e.shards[0].out.Load() != nil",
+		New:  "return e.shards[len(e.shards)-1].out.Load() != nil",
+	},
+	{
 		Name: "stop stops nothing", Property: "CBK-5", Test: "TestAListenerHearsNothingAfterStop",
 		File: "watch.go",
 		Old:  "return l == own",
