@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 
 // Package cachetest has conformance suites for what a program may put in the
-// place of the cache's own parts. They need nothing but the standard library.
+// place of the cache's own parts. They need nothing but the standard library and this
+// module.
 //
-// [RunPolicy] is the suite of eviction policies: see package evict.
+// [RunPolicy] is the suite of eviction policies: see package evict. [RunBackend] is
+// that of the backends of package cache.
 package cachetest
 
 import (

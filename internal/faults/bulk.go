@@ -90,9 +90,9 @@ var bulkFaults = []Fault{
 	},
 	{
 		Name: "LoadTimeout counts while a loader waits for a worker", Property: "LDR-15", Test: "TestLoadTimeoutCountsFromTheStartOfEachLoader",
-		File: "singleflight.go",
-		Old:  "\tc.node.ctx, c.cancel = context.WithCancel(ctx)\n",
-		New:  "\tc.node.ctx, c.cancel = context.WithCancel(ctx)\n\tif timeout := e.opts.LoadTimeout; timeout > 0 {\n\t\tc.node.ctx, c.cancel = context.WithTimeout(ctx, timeout)\n\t}\n",
+		File: "bulk.go",
+		Old:  "\t\tlock.Go(func() {\n\t\t\tvar workers",
+		New:  "\t\tfor _, f := range flights {\n\t\t\tf.call.node.ctx, f.call.cancel = context.WithTimeout(f.call.node.ctx, e.opts.LoadTimeout)\n\t\t}\n\t\tlock.Go(func() {\n\t\t\tvar workers",
 	},
 	{
 		Name: "loaders run for nobody", Property: "LDR-15", Test: "TestLoadersThatWaitForAWorkerDoNotRunForNobody",

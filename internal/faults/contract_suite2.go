@@ -86,8 +86,8 @@ var contractSuite2Faults = []Fault{
 	{
 		Name: "a write makes room for one, however much is held", Property: "L4", Test: "TestLocal/L4_a_.*",
 		File: "limit.go",
-		Old:  "spare := max(0, min(w.entries, e.entries.used()-limit))",
-		New:  "spare := int64(0)",
+		Old:  "\tfor w.fault == nil && !e.takeEntries(w, 1) {\n\t\theld := e.entries.used()\n\t\t// The limit may also be the engine's, which is then the lower one.\n\t\tn := min(max(1, held+1-w.within.entries), maxRemovals)\n",
+		New:  "\tw.culled = true\n\tfor w.fault == nil && w.entries == 0 {\n\t\theld, n := e.entries.used(), min(int64(1), maxRemovals)\n",
 	},
 	{
 		Name: "an eviction does not count as one", Property: "L5", Test: "TestLocal/L5_.*",

@@ -178,7 +178,7 @@ var loadFaults = []Fault{
 		Name: "listeners are called under the shard's lock", Property: "CBK-1", Test: "TestAListenerMayCallAnyMethod/^Delete$/same_key_true/backlog_false",
 		File: "write.go",
 		Old:  "\t\tspare := s.index.wantsSpare()\n\t\ts.mu.Unlock()\n\t\tif spare > 0 {\n\t\t\te.growAhead(s, spare)\n\t\t}\n\t\tswitch o {\n",
-		New:  "\t\tspare := s.index.wantsSpare()\n\t\tif s.out != nil {\n\t\t\ts.out.deliver()\n\t\t}\n\t\ts.mu.Unlock()\n\t\tif spare > 0 {\n\t\t\te.growAhead(s, spare)\n\t\t}\n\t\tswitch o {\n",
+		New:  "\t\tspare := s.index.wantsSpare()\n\t\ts.deliver()\n\t\ts.mu.Unlock()\n\t\tif spare > 0 {\n\t\t\te.growAhead(s, spare)\n\t\t}\n\t\tswitch o {\n",
 	},
 	{
 		Name: "Drain in a listener waits for the listener", Property: "CBK-1", Test: "TestAListenerMayCallAnyMethod/Drain/same_key_true/backlog_false",
@@ -212,9 +212,9 @@ var loadFaults = []Fault{
 	},
 	{
 		Name: "listeners are called under a lock of the engine", Property: "CBK-1", Test: "TestNoListenerRunsWhileAWriterHoldsTheRightToSteal",
-		File: "write.go",
-		Old:  "\t\tif evicted || w.fault != nil {\n\t\t\treturn\n",
-		New:  "\t\tif evicted || w.fault != nil {\n\t\t\te.deliverAll()\n\t\t\treturn\n",
+		File: "limit.go",
+		Old:  "all room is in the hands of others\n\t\t}\n",
+		New:  "all room is in the hands of others\n\t\t}\n\t\te.deliverAll()\n",
 	},
 	{
 		Name: "the second listener is told twice", Property: "CBK-5", Test: "TestEachListenerHearsOfEachEventOnce",
@@ -316,7 +316,7 @@ var loadFaults = []Fault{
 		Name: "listeners are called in the middle of a write", Property: "CBK-3", Test: "TestAListenerThatEndsItsGoroutineLosesNothing/Set_of_the_weight_of_hundreds",
 		File: "write.go",
 		Old:  "\t\tcase again:\n",
-		New:  "\t\tcase again:\n\t\t\tif s.out != nil {\n\t\t\t\ts.out.deliver()\n\t\t\t}\n",
+		New:  "\t\tcase again:\n\t\t\ts.deliver()\n",
 	},
 	{
 		Name: "a listener that ends its goroutine leaves other shards' events lying", Property: "CBK-3", Test: "TestAListenerThatEndsItsGoroutineLosesNothing/Close",
@@ -389,7 +389,7 @@ var loadFaults = []Fault{
 		Name: "Close forgets who waits for a load", Property: "LIF-2", Test: "TestCloseEndsLoads",
 		File: "engine.go",
 		Old:  "\t\t\tf.finish(ErrClosed)\n",
-		New:  "\t\t\tf.cancel()\n",
+		New:  "\t\t\tf.call.cancel()\n",
 	},
 	{
 		Name: "entries live a nanosecond too long", Property: "LIF-3", Test: "TestEntriesExpireExactlyInABubble",

@@ -347,6 +347,12 @@ var stateFaults = []Fault{
 		New: "\tif w.weight != old || w.within != (within{}) {\n\t\tif o := e.reserve(s, w, 1, w.weight-old, n)",
 	},
 	{
+		Name: "a write far above its limit stops after one round", Property: "BND-11",
+		Test: "TestALimitEvictsOneForOne", File: "limit.go",
+		Old: "spare := max(0, min(w.entries, e.entries.used()-limit))",
+		New: "spare := int64(0)",
+	},
+	{
 		Name: "a limit is looked at and then taken", Property: "BND-11",
 		Test: "TestWritersWithOneLimitNeverHoldMore", File: "limit.go",
 		Old:   "if w.entries < entries && e.entries.takeWithin(entries-w.entries, limit) {",
