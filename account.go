@@ -41,6 +41,8 @@ func (a *account) take(n int64) bool {
 
 // takeWithin is take for a demand with a limit of its own: afterwards at most so much
 // is used.
+//
+// +checklocksexclude:a.mu
 func (a *account) takeWithin(n, limit int64) bool {
 	if limit == limitOf(0) {
 		return a.take(n)
@@ -66,6 +68,8 @@ func (a *account) give(n int64) {
 }
 
 // used returns what is held or in hand.
+//
+// +checklocksexclude:a.mu
 func (a *account) used() int64 {
 	a.mu.RLock()
 	used := a.limit.Load() - a.free.Load()
@@ -80,6 +84,8 @@ func (a *account) over() int64 {
 
 // resize sets a new limit at once. If less is allowed than is held, free is
 // negative and every take fails until enough was given back.
+//
+// +checklocksexclude:a.mu
 func (a *account) resize(limit int64) {
 	a.mu.Lock()
 	a.free.Add(limit - a.limit.Load())

@@ -71,6 +71,8 @@ type bulk[K comparable, V any] struct {
 }
 
 // allAtOnce calls the loader of many keys.
+//
+// +checklocksexclude:waitGraph
 func (b *bulk[K, V]) allAtOnce(ctx context.Context, flights []*flight[K, V]) (loaded[K, V], error) {
 	keys := make([]K, len(flights))
 	for i, f := range flights {

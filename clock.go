@@ -30,9 +30,10 @@ func (preciseClock) locmemClock() {}
 // returns, listeners included. It is safe for concurrent use and may serve many
 // engines.
 type ManualClock struct {
-	mu      lock.Mutex // protects now, engines
-	now     time.Time
-	engines []func() sweeper // one per engine on the clock; nil from it: collected
+	mu  lock.Mutex // protects now, engines
+	now time.Time  // +checklocks:mu
+	// One per engine on the clock; nil from it: collected.
+	engines []func() sweeper // +checklocks:mu
 }
 
 // NewManualClock returns a clock that stands at t.
@@ -68,6 +69,8 @@ func (c *ManualClock) Set(t time.Time) {
 
 // sweep lets the engines on the clock remove what has expired. It calls
 // listeners, so it holds nothing.
+//
+// +checklocksexclude:c.mu
 func (c *ManualClock) sweep() {
 	c.mu.Lock()
 	live := c.engines[:0:0]
@@ -177,6 +180,17 @@ func (k *clock) wall() time.Time {
 		return k.manual.Now()
 	}
 	return time.Now()
+}
+
+// moment returns the time and the wall clock's, read at once: if the clock went on
+// between two readings, what is the one's would be early or late by the other.
+func (k *clock) moment() (now int64, wall time.Time) {
+	if k.manual != nil {
+		now = k.now()
+		return now, k.base.Add(time.Duration(now))
+	}
+	wall = time.Now()
+	return int64(wall.Sub(k.base)), wall
 }
 
 // passed reports whether a deadline has passed.

@@ -13,6 +13,8 @@ import "github.com/locmem/locmem/evict"
 //
 //	INVARIANT: packing: a free slot is in the free list if and only if it is
 //	under low.
+//
+// +checklocksexclude:s.mu
 func (e *Engine[K, V]) compactStep(s *shard[K, V]) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,6 +48,8 @@ func (e *Engine[K, V]) compactStep(s *shard[K, V]) (more bool) {
 }
 
 // moveSlot moves an entry to a free slot.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) moveSlot(from, to uint32) {
 	f, t := s.slots.At(from), s.slots.At(to)
 	meta := f.meta.Load()
@@ -73,6 +77,8 @@ func (s *shard[K, V]) moveSlot(from, to uint32) {
 }
 
 // trim drops the pages above top.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) trim() {
 	above := s.top + 1
 	s.slots.Truncate(above)
@@ -96,6 +102,8 @@ func (s *shard[K, V]) trim() {
 
 // shrinkIndex takes one step of the move to a smaller index, and returns whether
 // there are more.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) shrinkIndex() bool {
 	if s.index.old == nil {
 		return false

@@ -81,6 +81,8 @@ func (e *Engine[K, V]) Compute(key K, update func(old Entry[V], found bool) (V, 
 
 // read returns a copy of the key's live entry with its slot and version, or no
 // slot.
+//
+// +checklocksexclude:s.mu
 func (s *shard[K, V]) read(hash uint32, key K) (Entry[V], uint32, uint64) {
 	s.mu.RLock()
 	if s.versions == nil {

@@ -114,6 +114,12 @@
 // publishes after it: events wait in the shard's outbox, results of loads behind
 // a gate.
 //
+// Every field beside a lock says what keeps goroutines apart: "+checklocks" names the
+// lock, which a checker of that name holds every access to; an atomic needs no more;
+// "immutable" begins the comment of what does not change once others can see it, "owned
+// by" that of what one goroutine at a time has. Functions say by "+checklocks" which
+// locks their callers hold, and by "+checklocksexclude" which they must not.
+//
 // # Crafted keys
 //
 // xxHash can be attacked with keys that share a hash. A shard in which new keys

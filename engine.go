@@ -19,16 +19,15 @@ import (
 type Engine[K comparable, V any] struct {
 	_ [0]func() // not comparable
 
-	// None of these changes after New.
-	shards   []shard[K, V]
-	mask     uint64
-	hasher   hasher[K]
-	opts     Options[K, V]
-	weighted bool // weights are asked for and accounted
-	plain    bool // no weights, and no lifetimes unless a call asks for one
-	lenient  bool // loads know of more than live entries and misses: see fetch
-	workers  int32
-	clock    *clock
+	shards   []shard[K, V] // immutable
+	mask     uint64        // immutable
+	hasher   hasher[K]     // immutable
+	opts     Options[K, V] // immutable
+	weighted bool          // immutable: weights are asked for and accounted
+	plain    bool          // immutable: no weights, and no lifetimes unless a call asks for one
+	lenient  bool          // immutable: loads know of more than live entries and misses, see fetch
+	workers  int32         // immutable
+	clock    *clock        // immutable
 
 	entries account
 	weights account // in use if weighted
@@ -89,10 +88,12 @@ func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
 		s.clock = e.clock
 		s.tags = &e.tags
 		s.grace = int64(max(opts.StaleFor, opts.StaleIfError))
-		s.loading.oldest.Store(math.MaxUint64)
 		s.counting = opts.Stats
 		s.keepHash = opts.keepHash
+		s.mu.Lock()
+		s.loading.oldest.Store(math.MaxUint64)
 		s.reset()
+		s.mu.Unlock()
 		seen[i] = evict.Shard{Capacity: e.share(opts.MaxEntries), Slots: s}
 	}
 	rings := opts.Policy(seen)
@@ -101,7 +102,9 @@ func New[K comparable, V any](opts Options[K, V]) (*Engine[K, V], error) {
 	}
 	for i, ring := range rings {
 		s := &e.shards[i]
+		s.mu.Lock()
 		s.ring = ring
+		s.mu.Unlock()
 		s.maxMark = ring.MaxMark()
 		s.ordered, _ = ring.(evict.Ordered)
 	}
@@ -269,8 +272,9 @@ func (e *Engine[K, V]) take(hash uint64, key K) (value V, ok bool) {
 	return value, ok
 }
 
-// takeLocked removes a key and returns the value of its live entry. Called under
-// the shard's lock.
+// takeLocked removes a key and returns the value of its live entry.
+//
+// +checklocks:s.mu
 func (e *Engine[K, V]) takeLocked(s *shard[K, V], hash uint32, key K) (value V, ok bool) {
 	s.overtake(key)
 	n, sl := s.find(hash, key)
@@ -350,6 +354,8 @@ func (e *Engine[K, V]) Drain(ctx context.Context) error {
 }
 
 // deliverAll delivers what waits in all shards. Called with nothing held.
+//
+// +checklocksexclude:e.serial
 func (e *Engine[K, V]) deliverAll() {
 	if !e.watched() {
 		return
@@ -416,6 +422,8 @@ func (e *Engine[K, V]) sweep(exact bool) {
 
 // sweepShard removes expired entries from a shard, in bounded steps. What it queues is
 // the caller's to deliver.
+//
+// +checklocksexclude:s.mu
 func (e *Engine[K, V]) sweepShard(s *shard[K, V], exact bool) {
 	for more := true; more && s.next.Load() <= e.clock.now(); {
 		s.mu.Lock()

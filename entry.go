@@ -23,7 +23,9 @@ type Entry[V any] struct {
 	LoadErr error
 }
 
-// entryOf copies a held entry. Called under either lock.
+// entryOf copies a held entry.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) entryOf(n uint32, sl *slot[K, V]) Entry[V] {
 	meta := sl.meta.Load()
 	entry := Entry[V]{Value: sl.value, Weight: s.weightOf(n)}

@@ -179,8 +179,8 @@ func (x *index) wantsSpare() int {
 	return 2 * n
 }
 
-// scan calls f for every slot in a table whose hash is within lo and hi.
-func scan(cells []uint64, shift uint8, lo, hi uint32, f func(hash, slot uint32)) {
+// scan appends every slot in a table whose hash is within lo and hi.
+func scan(slots []uint32, cells []uint64, shift uint8, lo, hi uint32) []uint32 {
 	mask := uint32(len(cells) - 1)
 	last := hi >> shift & mask
 	i := lo >> shift & mask
@@ -189,11 +189,12 @@ func scan(cells []uint64, shift uint8, lo, hi uint32, f func(hash, slot uint32))
 		c := cells[i]
 		past = past || i == last
 		if c == 0 && past {
-			return
+			break
 		}
 		if hash := uint32(c >> 32); c != 0 && uint32(c) != tomb && lo <= hash && hash <= hi {
-			f(hash, uint32(c))
+			slots = append(slots, uint32(c))
 		}
 		i = (i + 1) & mask
 	}
+	return slots
 }

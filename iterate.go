@@ -38,6 +38,8 @@ type found[K comparable, V any] struct {
 // its hash, so it cannot come twice, and an entry that is there throughout cannot
 // be missed, whatever is inserted, moved or removed behind and before. Only the
 // turn to other hashes would break this; a pin puts it off.
+//
+// +checklocksexclude:s.mu
 func (s *shard[K, V]) walk(batch *[]found[K, V], yield func(K, V) bool) bool {
 	s.pin()
 	defer s.pins.Add(-1)
@@ -57,6 +59,8 @@ func (s *shard[K, V]) walk(batch *[]found[K, V], yield func(K, V) bool) bool {
 }
 
 // pin keeps the shard's hashes as they are. It ends a turn that is under way.
+//
+// +checklocksexclude:s.mu
 func (s *shard[K, V]) pin() {
 	for {
 		s.mu.RLock()
@@ -76,6 +80,8 @@ func (s *shard[K, V]) pin() {
 
 // copyBatch copies the live entries with hashes from a given one on, and returns
 // where the next batch begins.
+//
+// +checklocksexclude:s.mu
 func (s *shard[K, V]) copyBatch(from uint64, batch *[]found[K, V]) (next uint64) {
 	clear(*batch)
 	*batch = (*batch)[:0]
@@ -84,16 +90,17 @@ func (s *shard[K, V]) copyBatch(from uint64, batch *[]found[K, V]) (next uint64)
 	span := uint64(batchCells) << s.index.shift
 	next = from/span*span + span
 	lo, hi := uint32(from), uint32(min(next-1, math.MaxUint32))
-	add := func(_, n uint32) {
+	var room [2 * batchCells]uint32
+	slots := scan(room[:0], s.index.cells, s.index.shift, lo, hi)
+	if s.index.old != nil {
+		slots = scan(slots, s.index.old, s.index.oldShift, lo, hi)
+	}
+	for _, n := range slots {
 		sl := s.slots.At(n)
 		meta := sl.meta.Load()
 		if !s.dead(n, meta) {
 			*batch = append(*batch, found[K, V]{sl.key, sl.value, s.deadline(n, meta)})
 		}
-	}
-	scan(s.index.cells, s.index.shift, lo, hi, add)
-	if s.index.old != nil {
-		scan(s.index.old, s.index.oldShift, lo, hi, add)
 	}
 	return next
 }

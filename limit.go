@@ -13,6 +13,8 @@ type within struct {
 
 // reserveWithin is reserve for a write with limits of its own. What has expired
 // anywhere goes before anything live does.
+//
+// +checklocks:s.mu
 func (e *Engine[K, V]) reserveWithin(s *shard[K, V], w *write[K, V], entries, weight int64, keep uint32) outcome {
 	for removals := 0; ; removals++ {
 		if e.takeEntries(w, entries) && (!e.weighted || e.takeWeight(w, weight)) {

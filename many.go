@@ -94,6 +94,8 @@ func (e *Engine[K, V]) SetMany(values map[K]V, opts ...EntryOption) int {
 
 // applyMany carries out writes to one shard, as many as it can under one hold of
 // the lock, and returns how many were stored.
+//
+// +checklocksexclude:s.mu
 func (e *Engine[K, V]) applyMany(s *shard[K, V], writes []write[K, V]) (stores int) {
 	for len(writes) > 0 {
 		s.admit()

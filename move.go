@@ -26,24 +26,14 @@ func (e *Engine[K, V]) Move(from, to K) bool {
 	if a != b {
 		b.admit()
 	}
-	first, second := a, b
-	if first.id > second.id {
-		first, second = b, a
-	}
-	first.mu.Lock()
-	if second != first {
-		second.mu.Lock()
-	}
+	lockBoth(a, b)
 	moved := e.moveLocked(a, uint32(fromHash), from, b, uint32(toHash), to)
 	e.checkLocked(a)
 	if a != b {
 		e.checkLocked(b)
 	}
 	spare := b.index.wantsSpare()
-	if second != first {
-		second.mu.Unlock()
-	}
-	first.mu.Unlock()
+	unlockBoth(a, b)
 	if spare > 0 {
 		e.growAhead(b, spare)
 	}
@@ -54,7 +44,38 @@ func (e *Engine[K, V]) Move(from, to K) bool {
 	return moved
 }
 
+// lockBoth takes the locks of two shards, that with the lower number first, or the one
+// of both.
+//
+// +checklocksacquire:a.mu
+// +checklocksacquire:b.mu
+// +checklocksignore: which one comes first, and whether there are two, is known when it runs
+func lockBoth[K comparable, V any](a, b *shard[K, V]) {
+	if a.id > b.id {
+		a, b = b, a
+	}
+	a.mu.Lock()
+	if a != b {
+		b.mu.Lock()
+	}
+}
+
+// unlockBoth gives them back.
+//
+// +checklocksrelease:a.mu
+// +checklocksrelease:b.mu
+// +checklocksignore: as lockBoth
+func unlockBoth[K comparable, V any](a, b *shard[K, V]) {
+	a.mu.Unlock()
+	if a != b {
+		b.mu.Unlock()
+	}
+}
+
 // moveLocked is Move under the locks of both shards.
+//
+// +checklocks:a.mu
+// +checklocks:b.mu
 func (e *Engine[K, V]) moveLocked(a *shard[K, V], fromHash uint32, from K, b *shard[K, V], toHash uint32, to K) bool {
 	n, sl := a.live(fromHash, from)
 	switch {
@@ -95,6 +116,8 @@ func (e *Engine[K, V]) moveLocked(a *shard[K, V], fromHash uint32, from K, b *sh
 }
 
 // expiryOf returns the expiry of a live entry that is used now, as a write states it.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) expiryOf(n uint32, sl *slot[K, V]) expiry {
 	meta := sl.meta.Load()
 	if meta&metaIdle != 0 {

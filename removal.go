@@ -58,18 +58,17 @@ const maxQueued = 1024
 // INVARIANT: if events wait and nobody drains, some goroutine that has appended
 // one is on its way to deliver.
 type outbox[K comparable, V any] struct {
-	listeners *listeners[K, V]
+	listeners *listeners[K, V] // immutable
 
-	mu       lock.Mutex // protects queue, draining, waiters
-	queue    []parcel[K, V]
-	draining bool
-	waiters  []waiter
+	mu       lock.Mutex     // protects queue, draining, waiters
+	queue    []parcel[K, V] // +checklocks:mu
+	draining bool           // +checklocks:mu
+	waiters  []waiter       // +checklocks:mu
 
-	// The drainer's, handed on with draining.
-	batch []parcel[K, V]
-	at    int
-	event Removal[K, V]          // being delivered
-	left  []*func(Removal[K, V]) // the listeners that have not heard of it
+	batch []parcel[K, V]         // owned by the drainer, handed on with draining
+	at    int                    // owned by the drainer
+	event Removal[K, V]          // owned by the drainer: being delivered
+	left  []*func(Removal[K, V]) // owned by the drainer: the listeners that have not heard of it
 
 	// INVARIANT: delivered <= appended; read in this order.
 	delivered lock.Uint64 // events whose listener has returned, or ended
@@ -118,6 +117,8 @@ type waiter struct {
 }
 
 // append queues a parcel of n events. Called under the shard's lock.
+//
+// +checklocksexclude:o.mu
 func (o *outbox[K, V]) append(p parcel[K, V], n int) {
 	o.appended.Add(uint64(n)) // first, so that delivered never runs ahead
 	o.mu.Lock()
@@ -132,6 +133,8 @@ func (o *outbox[K, V]) idle() bool {
 
 // deliver delivers what waits, unless somebody is at it. Called with nothing
 // held: it calls user code.
+//
+// +checklocksexclude:o.mu
 func (o *outbox[K, V]) deliver() {
 	if o.idle() {
 		return
@@ -147,6 +150,8 @@ func (o *outbox[K, V]) deliver() {
 }
 
 // drain is the drainer's work.
+//
+// +checklocksexclude:o.mu
 func (o *outbox[K, V]) drain() {
 	for {
 		for len(o.left) == 0 {
@@ -166,6 +171,8 @@ func (o *outbox[K, V]) drain() {
 }
 
 // count counts an event that all listeners have heard of.
+//
+// +checklocksexclude:o.mu
 func (o *outbox[K, V]) count() {
 	o.event = Removal[K, V]{} // it must not keep the value alive
 	o.delivered.Add(1)
@@ -175,6 +182,8 @@ func (o *outbox[K, V]) count() {
 }
 
 // pop returns the next event, or gives up draining if there is none.
+//
+// +checklocksexclude:o.mu
 func (o *outbox[K, V]) pop() (r Removal[K, V], ok bool) {
 	for {
 		for o.at < len(o.batch) {
@@ -209,6 +218,8 @@ func (o *outbox[K, V]) pop() (r Removal[K, V], ok bool) {
 // call is the only place where a listener is called. A panic ends here; if the
 // listener ends its goroutine, another one goes on with the draining.
 //
+// +checklocksexclude:o.mu
+//
 //go:noinline
 func (o *outbox[K, V]) call(listener func(Removal[K, V])) {
 	returned := false
@@ -233,6 +244,8 @@ func (o *outbox[K, V]) call(listener func(Removal[K, V])) {
 }
 
 // release lets those through whose target is reached.
+//
+// +checklocksexclude:o.mu
 func (o *outbox[K, V]) release() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -252,6 +265,8 @@ func (o *outbox[K, V]) release() {
 
 // await blocks until so many events were delivered, delivering itself if nobody
 // does.
+//
+// +checklocksexclude:o.mu
 func (o *outbox[K, V]) await(ctx context.Context, target uint64) error {
 	o.deliver()
 	if o.delivered.Load() >= target {
@@ -271,6 +286,8 @@ func (o *outbox[K, V]) await(ctx context.Context, target uint64) error {
 }
 
 // admit holds a writer up while too many events wait. Called with nothing held.
+//
+// +checklocksexclude:o.mu
 func (o *outbox[K, V]) admit() {
 	delivered := o.delivered.Load() // before appended, which is never behind
 	appended := o.appended.Load()

@@ -48,56 +48,70 @@ const (
 type shard[K comparable, V any] struct {
 	_ [0]func() // not comparable
 
-	// mu protects all that follows, except what is atomic or never changes after
-	// New. Reads of an entry hold it shared. No user code runs under it.
+	// mu protects all that follows, except what is atomic or immutable. Reads of an
+	// entry hold it shared. No user code runs under it.
 	mu lock.RWMutex
 	_  [40]byte // what readers only read is not on the line that their locks write to
 
-	index index
-	slots paged.Array[slot[K, V]]
+	index index                   // +checklocks:mu
+	slots paged.Array[slot[K, V]] // +checklocks:mu
 
-	maxMark uint32 // the ring's; never changes
-	// seeded: the index is filed under seed's hashes instead of the engine's.
-	seeded   bool
-	counting bool // hits and misses; never changes
-	closed   bool
+	maxMark uint32 // immutable: the ring's
+	// The index is filed under seed's hashes instead of the engine's.
+	seeded   bool // +checklocks:mu
+	counting bool // immutable: hits and misses are counted
+	closed   bool // +checklocks:mu
 
-	hits, misses lock.Uint64
-	staleServes  lock.Uint64
+	hits        lock.Uint64
+	misses      lock.Uint64
+	staleServes lock.Uint64
 
-	clock *clock     // never changes
-	grace int64      // how long entries are held beyond their deadlines; never changes
+	clock *clock     // immutable
+	grace int64      // immutable: how long entries are held beyond their deadlines
 	next  lock.Int64 // nothing in the wheel is due earlier; stored under mu
-	wheel *wheel     // made with the first deadline
+	// Made with the first deadline.
+	wheel *wheel // +checklocks:mu
 
-	ring    evict.Ring
-	ordered evict.Ordered // the ring, if its engine has one order over all shards
-	id      int           // the shard's number; never changes
+	ring    evict.Ring    // +checklocks:mu
+	ordered evict.Ordered // immutable: the ring, if its engine has one order over all shards
+	id      int           // immutable: the shard's number
 
-	free   uint32 // head of the list of free slots
-	top    uint32 // slots up to this one have been used
-	len    int
-	weight int64
+	// Head of the list of free slots.
+	free uint32 // +checklocks:mu
+	// Slots up to this one have been used.
+	top    uint32 // +checklocks:mu
+	len    int    // +checklocks:mu
+	weight int64  // +checklocks:mu
 
-	packing bool   // see compactStep
-	low     uint32 // packing: free slots from here on are in no list
+	// See compactStep.
+	packing bool // +checklocks:mu
+	// While it packs, free slots from here on are in no list.
+	low uint32 // +checklocks:mu
 
-	weights  *paged.Array[int64]  // made with the first weight that is not 1
-	versions *paged.Array[uint64] // made with the first Compute
-	stamp    uint64               // the last version given
+	// Made with the first weight that is not 1.
+	weights *paged.Array[int64] // +checklocks:mu
+	// Made with the first Compute.
+	versions *paged.Array[uint64] // +checklocks:mu
+	// The last version given.
+	stamp uint64 // +checklocks:mu
 
-	tags     *tagTable               // the engine's; never changes
-	tagged   *paged.Array[[]carried] // made with the first tag
-	failures map[uint32]error        // why an entry was not refreshed when it was last tried
+	tags *tagTable // immutable: the engine's
+	// Made with the first tag.
+	tagged *paged.Array[[]carried] // +checklocks:mu
+	// Why an entry was not refreshed when it was last tried.
+	failures map[uint32]error // +checklocks:mu
 
-	flights map[K]*flight[K, V]        // that callers can join
-	loading flights[K, V]              // all that have not landed
+	// Those that callers can join.
+	flights map[K]*flight[K, V] // +checklocks:mu
+	// All that have not landed.
+	loading flights[K, V]              // +checklocks:mu
 	out     lock.Pointer[outbox[K, V]] // nil before the first listener; stored under mu
-	counts  counts
+	counts  counts                     // +checklocks:mu
 
-	seed     maphash.Seed
-	flooded  bool // the index is to be rebuilt under hashes of the shard's own
-	keepHash bool // tests: never rebuild; never changes
+	seed maphash.Seed // +checklocks:mu
+	// The index is to be rebuilt under hashes of the shard's own.
+	flooded  bool // +checklocks:mu
+	keepHash bool // immutable: tests: never rebuild
 	pins     lock.Int32
 
 	_ [64]byte // the next shard's lock is on another cache line
@@ -105,16 +119,21 @@ type shard[K comparable, V any] struct {
 
 // Hash, Mark and SetMark make a shard evict.Slots.
 
+// +checklocksread:s.mu
 func (s *shard[K, V]) Hash(n uint32) uint32 { return s.slots.At(n).hash }
 
+// +checklocksread:s.mu
 func (s *shard[K, V]) Mark(n uint32) uint32 { return s.slots.At(n).meta.Load() & metaMark }
 
+// +checklocks:s.mu
 func (s *shard[K, V]) SetMark(n, mark uint32) {
 	meta := &s.slots.At(n).meta
 	meta.Store(meta.Load()&^metaMark | mark&metaMark)
 }
 
 // reset empties the fields that Clear replaces whole.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) reset() {
 	s.index = newIndex()
 	s.flooded = false // a shard that turned to hashes of its own stays on them
@@ -130,6 +149,8 @@ func (s *shard[K, V]) reset() {
 }
 
 // indexHash returns the hash under which the index files a key.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) indexHash(hash uint32, key K) uint32 {
 	if s.seeded {
 		return uint32(maphash.Comparable(s.seed, key))
@@ -138,7 +159,8 @@ func (s *shard[K, V]) indexHash(hash uint32, key K) uint32 {
 }
 
 // find returns the slot that holds the key, or None. The entry may have expired.
-// Called under either lock.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) find(hash uint32, key K) (uint32, *slot[K, V]) {
 	h := hash
 	if s.seeded {
@@ -164,6 +186,8 @@ func (s *shard[K, V]) find(hash uint32, key K) (uint32, *slot[K, V]) {
 }
 
 // findOld looks into what a move has left in the old table.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) findOld(first, h uint32, key K) (uint32, *slot[K, V]) {
 	if s.index.rehash {
 		h = first
@@ -191,6 +215,8 @@ const (
 )
 
 // enter files a slot in the index. The shard's len counts it already.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) enter(n uint32, sl *slot[K, V]) {
 	x := &s.index
 	if len(x.old) > len(x.cells) {
@@ -213,6 +239,8 @@ func (s *shard[K, V]) enter(n uint32, sl *slot[K, V]) {
 
 // reseed begins to rebuild the index under hashes that nobody can foresee. An
 // iteration under way puts it off, because it walks the hashes in order.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) reseed() {
 	s.flooded = false
 	s.seeded = true
@@ -222,6 +250,8 @@ func (s *shard[K, V]) reseed() {
 }
 
 // moveCells looks at the next n cells of the old table and moves what they hold.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) moveCells(n int) {
 	x := &s.index
 	for ; n > 0 && x.moved < len(x.old); n-- {
@@ -244,6 +274,8 @@ func (s *shard[K, V]) moveCells(n int) {
 }
 
 // allocate returns a free slot.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) allocate() (uint32, *slot[K, V]) {
 	n := s.free
 	if n == evict.None {
@@ -259,7 +291,9 @@ func (s *shard[K, V]) allocate() (uint32, *slot[K, V]) {
 
 // dead reports whether reads must not find what a slot holds: an entry that has
 // expired, the boundary included, or was invalidated, or the note that there is
-// none. Called under either lock, with the entry's meta.
+// none. Called with the entry's meta.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) dead(n, meta uint32) bool {
 	switch meta & (metaMortal | metaIdle) {
 	case 0:
@@ -272,6 +306,8 @@ func (s *shard[K, V]) dead(n, meta uint32) bool {
 }
 
 // expired reports whether what a slot holds has expired.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) expired(n, meta uint32) bool {
 	if meta&metaTimed == 0 {
 		return false
@@ -283,6 +319,8 @@ func (s *shard[K, V]) expired(n, meta uint32) bool {
 }
 
 // deadline returns the time at which an entry expires, or never.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) deadline(n, meta uint32) int64 {
 	switch {
 	case meta&metaTimed == 0:
@@ -297,6 +335,8 @@ func (s *shard[K, V]) deadline(n, meta uint32) int64 {
 }
 
 // deathCause returns why an entry that is dead will have been removed.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) deathCause(n uint32) Cause {
 	if s.invalid(n, s.slots.At(n).meta.Load()) {
 		return Invalidated
@@ -305,7 +345,8 @@ func (s *shard[K, V]) deathCause(n uint32) Cause {
 }
 
 // live returns the slot of a key's entry if it has one that has not expired.
-// Called under either lock.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) live(hash uint32, key K) (uint32, *slot[K, V]) {
 	n, sl := s.find(hash, key)
 	if n != evict.None && s.dead(n, sl.meta.Load()) {
@@ -317,6 +358,8 @@ func (s *shard[K, V]) live(hash uint32, key K) (uint32, *slot[K, V]) {
 // use counts a hit for eviction and, if the entry has an idle lifetime, for
 // expiry. Called under the read lock, or under the write lock if the ring wants
 // to be told.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) use(n uint32, sl *slot[K, V], meta uint32) {
 	if meta&metaMark < s.maxMark {
 		// Losing to another hit is fine: it raised the mark as well.
@@ -333,6 +376,9 @@ func (s *shard[K, V]) use(n uint32, sl *slot[K, V], meta uint32) {
 }
 
 // lockToUse takes the lock under which use may be called.
+//
+// +checklocksacquireread:s.mu
+// +checklocksignore: the ring says which of the two it takes; callers may count on the weaker one
 func (s *shard[K, V]) lockToUse() {
 	if s.maxMark == 0 {
 		s.mu.Lock()
@@ -342,6 +388,9 @@ func (s *shard[K, V]) lockToUse() {
 }
 
 // unlockToUse gives it back.
+//
+// +checklocksreleaseread:s.mu
+// +checklocksignore: as lockToUse
 func (s *shard[K, V]) unlockToUse() {
 	if s.maxMark == 0 {
 		s.mu.Unlock()
@@ -352,6 +401,9 @@ func (s *shard[K, V]) unlockToUse() {
 
 // get is the hot path of every read that counts as a use: lockToUse, live and
 // use, written out.
+//
+// +checklocksexclude:s.mu
+// +checklocksignore: as lockToUse; fetch is the same with calls, and is checked
 func (s *shard[K, V]) get(hash uint32, key K) (value V, ok bool) {
 	if s.maxMark == 0 {
 		s.mu.Lock()
@@ -391,6 +443,8 @@ func (s *shard[K, V]) count(hit bool) {
 }
 
 // weightOf returns the weight of a held entry.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) weightOf(n uint32) int64 {
 	if s.weights == nil || int(n) >= s.weights.Len() {
 		return 1
@@ -399,6 +453,8 @@ func (s *shard[K, V]) weightOf(n uint32) int64 {
 }
 
 // setWeight keeps the weight of a slot.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) setWeight(n uint32, weight int64) {
 	if s.weights == nil {
 		if weight == 1 {
@@ -416,6 +472,8 @@ func (s *shard[K, V]) setWeight(n uint32, weight int64) {
 }
 
 // changed gives a slot a new version.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) changed(n uint32) {
 	if s.versions != nil {
 		s.stamp++
@@ -425,6 +483,8 @@ func (s *shard[K, V]) changed(n uint32) {
 }
 
 // setFailure keeps why an entry was not refreshed.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) setFailure(n uint32, err error) {
 	if s.failures == nil {
 		s.failures = make(map[uint32]error)
@@ -433,6 +493,8 @@ func (s *shard[K, V]) setFailure(n uint32, err error) {
 }
 
 // version returns a slot's version, the same until its entry changes.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) version(n uint32) uint64 {
 	if n == evict.None || int(n) >= s.versions.Len() {
 		return 0
@@ -441,6 +503,8 @@ func (s *shard[K, V]) version(n uint32) uint64 {
 }
 
 // report queues the event of an entry that goes, and counts it.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) report(sl *slot[K, V], weight int64, cause Cause) {
 	if sl.meta.Load()&metaNegative != 0 {
 		s.counts.removed[noCause].entries++
@@ -455,6 +519,8 @@ func (s *shard[K, V]) report(sl *slot[K, V], weight int64, cause Cause) {
 
 // drop removes a held entry that the ring has forgotten, and returns its weight.
 // What it held of the accounts is the caller's to give back.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) drop(n uint32, cause Cause) (weight int64) {
 	sl := s.slots.At(n)
 	weight = s.weightOf(n)
@@ -486,6 +552,8 @@ func (s *shard[K, V]) drop(n uint32, cause Cause) (weight int64) {
 }
 
 // remove removes a held entry.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) remove(n uint32, cause Cause) (weight int64) {
 	s.ring.Remove(n)
 	return s.drop(n, cause)
@@ -502,6 +570,8 @@ type expiry struct {
 }
 
 // setExpiry makes a held slot expire as said.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) setExpiry(n uint32, sl *slot[K, V], x expiry) {
 	meta := sl.meta.Load()
 	if meta&metaTimed == 0 && x.deadline == never && x.idle == 0 {
@@ -536,6 +606,8 @@ func (s *shard[K, V]) setExpiry(n uint32, sl *slot[K, V], x expiry) {
 
 // due returns a held slot whose entry has expired, its grace included, or None;
 // see wheel.due.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) due(now int64, exact bool, budget *int) uint32 {
 	for s.wheel != nil {
 		n := s.wheel.due(now, exact, budget)
@@ -559,6 +631,8 @@ func (s *shard[K, V]) due(now int64, exact bool, budget *int) uint32 {
 // has expired if there is one, else the policy's choice, which is not checked. It
 // returns None if there is none in this shard, or without a cause if it is not
 // this shard's turn in the engine's order.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) victim(incoming bool, keep uint32) (n uint32, cause Cause) {
 	if s.wheel != nil && s.clock.passed(s.next.Load()) {
 		budget := maxRemovals
@@ -579,6 +653,8 @@ func (s *shard[K, V]) victim(incoming bool, keep uint32) (n uint32, cause Cause)
 
 // sweep removes expired entries, at most maxRemovals, and returns how many and
 // their weight. more tells that there may be others.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) sweep(now int64, exact bool) (removed, weight int64, more bool) {
 	budget := maxRemovals
 	for budget > 0 {
@@ -595,6 +671,8 @@ func (s *shard[K, V]) sweep(now int64, exact bool) (removed, weight int64, more 
 
 // overtake makes a load that runs for the key keep its result to itself: another
 // write has come since it began. Callers from now on start a load of their own.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) overtake(key K) {
 	if len(s.flights) == 0 {
 		return
@@ -607,6 +685,8 @@ func (s *shard[K, V]) overtake(key K) {
 
 // overtakeOlder is overtake for an entry that goes because its tags were
 // invalidated: a load that began since then goes on.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) overtakeOlder(key K, tags []carried) {
 	if f := s.flights[key]; f != nil && lastInvalidation(tags) > f.began {
 		s.overtake(key)
@@ -616,6 +696,8 @@ func (s *shard[K, V]) overtakeOlder(key K, tags []carried) {
 // clear takes all the shard holds away and returns how many entries, what weight,
 // and the tags, which are to be released without the lock. It costs the same
 // whatever the shard holds: events are made when they are delivered.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) clear() (entries, weight int64, tagged *paged.Array[[]carried]) {
 	for _, f := range s.flights {
 		f.overtaken = true

@@ -104,7 +104,7 @@ func (l *flights[K, V]) remove(f *flight[K, V]) {
 func (e *Engine[K, V]) oldestLoad() uint64 {
 	oldest := uint64(math.MaxUint64)
 	for i := range e.shards {
-		oldest = min(oldest, e.shards[i].loading.oldest.Load())
+		oldest = min(oldest, e.shards[i].loading.oldest.Load()) // +checklocksignore: it is atomic, in a field that is not
 	}
 	return oldest
 }
@@ -297,7 +297,9 @@ func (e *Engine[K, V]) await(ctx context.Context, waiting *waitNode, b boarding[
 	return f.entry, f.invalidated > 0 && b.since > f.began, nil
 }
 
-// takeOff makes the flight of a key. Called under the shard's lock.
+// takeOff makes the flight of a key.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) takeOff(hash uint64, key K, shared bool, call *loaderCall, began uint64) *flight[K, V] {
 	f := &flight[K, V]{key: key, hash: uint32(hash), shard: s, call: call, began: began, gate: lock.NewGate()}
 	call.open.Add(1)
@@ -342,6 +344,8 @@ type loaded[K comparable, V any] func(key K) (V, bool)
 type loadFunc[K comparable, V any] func(ctx context.Context, flights []*flight[K, V]) (loaded[K, V], error)
 
 // oneByOne makes a loadFunc of a loader of one key, for one flight.
+//
+// +checklocksexclude:waitGraph
 func oneByOne[K comparable, V any](load func(context.Context, K) (V, error)) loadFunc[K, V] {
 	return func(ctx context.Context, flights []*flight[K, V]) (loaded[K, V], error) {
 		value, err := load(ctx, flights[0].key)
@@ -368,6 +372,8 @@ func forListener(f func()) {
 }
 
 // fly runs the loader, the only place where one is called, and lands the flights.
+//
+// +checklocksexclude:e.serial
 func (e *Engine[K, V]) fly(c *loaderCall, flights []*flight[K, V], load loadFunc[K, V], set *settings) {
 	writes := make([]write[K, V], len(flights))
 	err := ErrGoexit // unless the function below gets to its end
@@ -478,8 +484,9 @@ func (e *Engine[K, V]) land(f *flight[K, V], err error, notFound bool) {
 }
 
 // rescue makes the entry that a failed load was to replace its result, if that is
-// still within a window of its deadline, and keeps the error with it. Called under
-// the shard's lock.
+// still within a window of its deadline, and keeps the error with it.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) rescue(f *flight[K, V], err error, window int64) bool {
 	n, sl := s.find(f.hash, f.key)
 	if n == evict.None {
@@ -522,6 +529,8 @@ func (e *Engine[K, V]) leave(f *flight[K, V]) {
 }
 
 // abortLoads ends all flights and returns them, to be finished without the lock.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) abortLoads() (aborted []*flight[K, V]) {
 	for f := s.loading.first; f != nil; f = s.loading.first {
 		aborted = append(aborted, f)
@@ -531,7 +540,9 @@ func (s *shard[K, V]) abortLoads() (aborted []*flight[K, V]) {
 }
 
 // end marks a flight as done and takes it out of the tables. It returns false if
-// it was done before. Called under the shard's lock.
+// it was done before.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) end(f *flight[K, V]) bool {
 	if f.done {
 		return false
@@ -570,7 +581,8 @@ type waitNode struct {
 
 	options lock.Pointer[[]EntryOption] // the loader's own; see LoadOptions
 
-	waits map[*waitNode]int // flights that this one's loader waits for, and how often
+	// Flights that this one's loader waits for, and how often.
+	waits map[*waitNode]int // +checklocks:waitGraph
 }
 
 // waitGraph protects every waitNode's waits. No other lock is taken under it. It
@@ -617,6 +629,8 @@ func (n *waitNode) stop(m *waitNode) {
 }
 
 // reaches reports whether n is m or waits for it. It looks at no load twice.
+//
+// +checklocks:waitGraph
 func (n *waitNode) reaches(m *waitNode, seen map[*waitNode]bool) bool {
 	if n == m {
 		return true

@@ -146,6 +146,8 @@ func (e *Engine[K, V]) savedOf(key K, began int64) (entry saved[K, V], ok bool) 
 }
 
 // append appends the entry to b, by way of a scratch buffer.
+//
+// +checklocksexclude:waitGraph
 func (s *saved[K, V]) append(b, scratch []byte, codec Codec[K, V]) (_, _ []byte, err error) {
 	at := len(b)
 	b = append(b, 0)
@@ -300,6 +302,8 @@ func (e *Engine[K, V]) storeAll(entries []saved[K, V]) error {
 }
 
 // decodeSaved takes one entry off a frame.
+//
+// +checklocksexclude:waitGraph
 func decodeSaved[K comparable, V any](f *fields, codec Codec[K, V]) (s saved[K, V], err error) {
 	s.deadline, s.weight = never, -1
 	flags := f.byte()

@@ -88,6 +88,8 @@ func (o *snapshotWriter) end() error {
 }
 
 // write writes what is in buf and the checksum up to there.
+//
+// +checklocksexclude:waitGraph
 func (o *snapshotWriter) write() error {
 	o.sum = crc32.Update(o.sum, castagnoli, o.buf)
 	o.buf = binary.BigEndian.AppendUint32(o.buf, o.sum)
@@ -109,6 +111,8 @@ type snapshotReader struct {
 }
 
 // read appends n bytes to buf, at most doubling it before they have come.
+//
+// +checklocksexclude:waitGraph
 func (in *snapshotReader) read(n int) error {
 	for n > 0 {
 		had := len(in.buf)

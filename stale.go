@@ -19,7 +19,9 @@ const (
 	due                    // an entry to return and to refresh
 )
 
-// look tells what a slot has for a load. Called under either lock.
+// look tells what a slot has for a load.
+//
+// +checklocksread:s.mu
 func (e *Engine[K, V]) look(s *shard[K, V], n uint32, sl *slot[K, V]) finding {
 	meta := sl.meta.Load()
 	switch {
@@ -47,6 +49,8 @@ func (e *Engine[K, V]) look(s *shard[K, V], n uint32, sl *slot[K, V]) finding {
 
 // within reports whether an entry's deadline, if it has one, and so much more has
 // not passed, and neither has its idle lifetime.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) within(n, meta uint32, more int64) bool {
 	switch {
 	case meta&metaTimed == 0:
@@ -59,6 +63,8 @@ func (s *shard[K, V]) within(n, meta uint32, more int64) bool {
 }
 
 // near reports whether less than so much is left until a live entry's deadline.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) near(n, meta uint32, less int64) bool {
 	if meta&metaTimed == 0 {
 		return false

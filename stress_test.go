@@ -5,6 +5,7 @@ package locmem_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -26,6 +27,9 @@ type fate struct {
 	gone   atomic.Int32 // written with no time to live
 	ended  atomic.Int32
 }
+
+// operations is for long runs.
+var operations = flag.Int("operations", 0, "of each configuration of TestEveryValueEndsOnce; 0: 48,000, with -short a tenth")
 
 // TestEveryValueEndsOnce lets goroutines do all that an engine offers, at random
 // and at once, and then accounts for every value that was ever stored: it is
@@ -59,17 +63,27 @@ func TestEveryValueEndsOnce(t *testing.T) {
 			if tc.constant {
 				opts.BendHash(func(uint64) uint64 { return 0 }, true)
 			}
-			stress(t, opts)
+			n := *operations
+			switch {
+			case n > 0:
+			case testing.Short():
+				n = 4800
+			default:
+				n = 48_000
+			}
+			const round = 200_000 // after which an engine and all values are new
+			for left := n; left > 0; left -= round {
+				stress(t, opts, min(left, round))
+			}
+			t.Logf("%d operations", n)
 		})
 	}
 }
 
-func stress(t *testing.T, opts locmem.Options[int, int64]) {
+// stress does so many operations and accounts for all values.
+func stress(t *testing.T, opts locmem.Options[int, int64], operations int) {
 	const goroutines = 8
-	perGoroutine := 6000
-	if testing.Short() {
-		perGoroutine = 600
-	}
+	perGoroutine := operations / goroutines
 	fates := make([]fate, goroutines*perGoroutine*2+1)
 	var last, lookups atomic.Int64
 	var faults sync.Map
@@ -112,8 +126,12 @@ func stress(t *testing.T, opts locmem.Options[int, int64]) {
 		go func() {
 			defer group.Done()
 			rnd := rand.New(rand.NewPCG(uint64(g), rand.Uint64()))
+			often := rand.NewZipf(rnd, 1.2, 1, 199)
 			for range perGoroutine {
 				key := rnd.IntN(200)
+				if rnd.IntN(2) == 0 {
+					key = int(often.Uint64())
+				}
 				var entryOpts []locmem.EntryOption
 				stored := stored
 				switch rnd.IntN(6) {

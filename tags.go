@@ -3,9 +3,9 @@
 package locmem
 
 import (
-	"hash/maphash"
 	"math"
-	"slices"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/locmem/locmem/internal/lock"
 	"github.com/locmem/locmem/internal/paged"
@@ -50,36 +50,39 @@ func current(tags []carried) bool {
 type tagTable struct {
 	clock   lock.Uint64 // number of the last invalidation of any tag
 	waiting lock.Int32  // tags in any stripe's waiting list
-	seed    maphash.Seed
 	stripes [16]tagStripe
-	// oldest returns how far clock had come when the oldest load that runs began,
-	// or math.MaxUint64 if none runs.
+	// immutable: it returns how far clock had come when the oldest load that runs
+	// began, or math.MaxUint64 if none runs.
 	oldest func() uint64
 }
 
 type tagStripe struct {
-	mu      lock.Mutex // protects records, waiting and what a tag says it does
-	records map[string]*tag
+	mu      lock.Mutex      // protects records, waiting and what a tag says it does
+	records map[string]*tag // +checklocks:mu
 	// waiting are tags that nothing carries, but a load began before they were
 	// invalidated, and what it returns may turn out to carry them.
-	waiting []*tag
+	waiting []*tag // +checklocks:mu
 	// first is not above the number of any of their last invalidations.
-	first uint64
+	first uint64 // +checklocks:mu
 }
 
 func (t *tagTable) open(oldest func() uint64) {
-	t.seed = maphash.MakeSeed()
 	t.oldest = oldest
 	for i := range t.stripes {
-		t.stripes[i].first = math.MaxUint64
+		st := &t.stripes[i]
+		st.mu.Lock()
+		st.first = math.MaxUint64
+		st.mu.Unlock()
 	}
 }
 
 func (t *tagTable) stripe(name string) *tagStripe {
-	return &t.stripes[maphash.String(t.seed, name)%uint64(len(t.stripes))]
+	return &t.stripes[xxhash.Sum64String(name)%uint64(len(t.stripes))]
 }
 
-// record returns a tag's record, made if there is none. Called under mu.
+// record returns a tag's record, made if there is none.
+//
+// +checklocks:st.mu
 func (st *tagStripe) record(name string) *tag {
 	if r := st.records[name]; r != nil {
 		return r
@@ -137,8 +140,9 @@ func (t *tagTable) release(tags []carried) {
 	}
 }
 
-// retire forgets a tag that nothing carries, or makes it wait. Called under the
-// stripe's mu.
+// retire forgets a tag that nothing carries, or makes it wait.
+//
+// +checklocks:st.mu
 func (t *tagTable) retire(st *tagStripe, r *tag) {
 	if r.invalidated.Load() == 0 {
 		delete(st.records, r.name)
@@ -196,23 +200,28 @@ func (t *tagTable) landed() {
 }
 
 // reap forgets the tags that wait for no load any more, and returns the change of
-// how many wait. Called under mu.
+// how many wait.
+//
+// +checklocks:st.mu
 func (st *tagStripe) reap(oldest uint64) int {
 	before := len(st.waiting)
 	st.first = math.MaxUint64
-	st.waiting = slices.DeleteFunc(st.waiting, func(r *tag) bool {
+	rest := st.waiting[:0]
+	for _, r := range st.waiting {
 		number := r.invalidated.Load()
 		if r.users == 0 && number > oldest {
 			st.first = min(st.first, number)
-			return false
+			rest = append(rest, r)
+			continue
 		}
 		r.waiting = false
 		if r.users == 0 {
 			delete(st.records, r.name)
 		}
-		return true
-	})
-	return len(st.waiting) - before
+	}
+	clear(st.waiting[len(rest):])
+	st.waiting = rest
+	return len(rest) - before
 }
 
 // lastInvalidation returns the number of the last invalidation of any of the tags.
@@ -282,6 +291,8 @@ func (e *Engine[K, V]) purge() {
 // purge removes what was invalidated in the slots from n down, as many as one hold
 // of the lock may, and returns where to go on, 0 at the end. It goes down because
 // that is the way in which entries move, so none is passed over.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) purge(n uint32) (next uint32, entries, weight int64) {
 	if s.tagged == nil {
 		return 0, 0, 0
@@ -297,13 +308,17 @@ func (s *shard[K, V]) purge(n uint32) (next uint32, entries, weight int64) {
 	return n, entries, weight
 }
 
-// invalid reports whether one of an entry's tags was invalidated. Called under
-// either lock, with the entry's meta.
+// invalid reports whether one of an entry's tags was invalidated. Called with the
+// entry's meta.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) invalid(n, meta uint32) bool {
 	return meta&metaTagged != 0 && !current(*s.tagged.At(n))
 }
 
 // setTags makes a held slot carry tags, in place of those it has.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) setTags(n uint32, sl *slot[K, V], tags []carried) {
 	s.tags.release(s.takeTags(n, sl))
 	if len(tags) > 0 {
@@ -319,6 +334,8 @@ func (s *shard[K, V]) setTags(n uint32, sl *slot[K, V], tags []carried) {
 
 // takeTags takes a slot's tags away and leaves them to the caller, who must give them to
 // a slot or release them.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) takeTags(n uint32, sl *slot[K, V]) []carried {
 	meta := sl.meta.Load()
 	if meta&metaTagged == 0 {

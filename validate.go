@@ -61,7 +61,9 @@ func (e *Engine[K, V]) validate() error {
 }
 
 // checkLocked validates a shard after a change, in builds with the tag
-// invariants. Called under the shard's lock.
+// invariants.
+//
+// +checklocks:s.mu
 func (e *Engine[K, V]) checkLocked(s *shard[K, V]) {
 	if invariants.Enabled && invariants.Due(s.len) {
 		if err := e.validateShard(s); err != nil {
@@ -70,7 +72,9 @@ func (e *Engine[K, V]) checkLocked(s *shard[K, V]) {
 	}
 }
 
-// validateShard checks a shard by itself. Called under its lock.
+// validateShard checks a shard by itself.
+//
+// +checklocks:s.mu
 func (e *Engine[K, V]) validateShard(s *shard[K, V]) error {
 	return errors.Join(
 		e.validateSlots(s),
@@ -85,6 +89,8 @@ func (e *Engine[K, V]) validateShard(s *shard[K, V]) error {
 }
 
 // validateSlots checks the held slots by themselves.
+//
+// +checklocks:s.mu
 func (e *Engine[K, V]) validateSlots(s *shard[K, V]) error {
 	held, weight := 0, int64(0)
 	for n := uint32(1); n <= s.top; n++ {
@@ -118,6 +124,8 @@ func (e *Engine[K, V]) validateSlots(s *shard[K, V]) error {
 }
 
 // validateFree checks the list of free slots.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) validateFree() error {
 	listed := 0
 	for n := s.free; n != evict.None; n = s.slots.At(n).hash {
@@ -147,61 +155,20 @@ func (s *shard[K, V]) validateFree() error {
 
 // validateIndex checks that the two tables have one cell for each held slot, and
 // that a lookup gets to it.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) validateIndex() error {
 	x := &s.index
-	cells := 0
-	check := func(table []uint64, shift uint8, old bool) error {
-		used, mask := 0, uint32(len(table)-1)
-		// run is how many cells before the next one are not empty: a cell further
-		// than that from its home is hidden. It starts behind an empty cell.
-		run, first := uint32(0), slices.Index(table, 0)
-		if first < 0 {
-			return errors.New("index: no cell is empty, a lookup would not end")
-		}
-		if len(table)&(len(table)-1) != 0 || uint64(len(table))<<shift != 1<<32 {
-			return fmt.Errorf("index: %d cells do not go with a shift of %d", len(table), shift)
-		}
-		for j := range table {
-			i := uint32(first+j) & mask
-			c := table[i]
-			hash, n := uint32(c>>32), uint32(c)
-			run++
-			if c == 0 {
-				run = 0
-			}
-			if c == 0 || old && n == tomb {
-				continue
-			}
-			used++
-			if n == evict.None || n > s.top || s.slots.At(n).meta.Load()&metaHeld == 0 {
-				return fmt.Errorf("index: a cell names slot %d, which is not held", n)
-			}
-			if s.slots.At(n).hash != hash {
-				return fmt.Errorf("index: slot %d is filed under %#x, its hash is %#x", n, hash, s.slots.At(n).hash)
-			}
-			if old && int(i) < x.moved {
-				return fmt.Errorf("index: old cell %d of slot %d was passed over", i, n)
-			}
-			if (i-hash>>shift)&mask >= run {
-				return fmt.Errorf("index: an empty cell hides slot %d", n)
-			}
-		}
-		cells += used
-		if !old && used != x.used {
-			return fmt.Errorf("index: %d cells are used, %d counted", used, x.used)
-		}
-		if used > capacityOf(len(table)) {
-			return fmt.Errorf("index: %d of %d cells are used", used, len(table))
-		}
-		return nil
-	}
-	if err := check(x.cells, x.shift, false); err != nil {
+	cells, err := s.validateTable(x.cells, x.shift, false)
+	if err != nil {
 		return err
 	}
 	if x.old != nil {
-		if err := check(x.old, x.oldShift, true); err != nil {
+		used, err := s.validateTable(x.old, x.oldShift, true)
+		if err != nil {
 			return err
 		}
+		cells += used
 	} else if x.rehash {
 		return errors.New("index: a turn to other hashes without an old table")
 	}
@@ -214,14 +181,71 @@ func (s *shard[K, V]) validateIndex() error {
 	return nil
 }
 
+// validateTable checks one of the index's tables, and returns how many cells it uses.
+//
+// +checklocks:s.mu
+func (s *shard[K, V]) validateTable(table []uint64, shift uint8, old bool) (used int, err error) {
+	mask := uint32(len(table) - 1)
+	// run is how many cells before the next one are not empty: a cell further
+	// than that from its home is hidden. It starts behind an empty cell.
+	run, first := uint32(0), slices.Index(table, 0)
+	if first < 0 {
+		return used, errors.New("index: no cell is empty, a lookup would not end")
+	}
+	if len(table)&(len(table)-1) != 0 || uint64(len(table))<<shift != 1<<32 {
+		return used, fmt.Errorf("index: %d cells do not go with a shift of %d", len(table), shift)
+	}
+	for j := range table {
+		i := uint32(first+j) & mask
+		c := table[i]
+		hash, n := uint32(c>>32), uint32(c)
+		run++
+		if c == 0 {
+			run = 0
+		}
+		if c == 0 || old && n == tomb {
+			continue
+		}
+		used++
+		if n == evict.None || n > s.top || s.slots.At(n).meta.Load()&metaHeld == 0 {
+			return used, fmt.Errorf("index: a cell names slot %d, which is not held", n)
+		}
+		if s.slots.At(n).hash != hash {
+			return used, fmt.Errorf("index: slot %d is filed under %#x, its hash is %#x", n, hash, s.slots.At(n).hash)
+		}
+		if old && int(i) < s.index.moved {
+			return used, fmt.Errorf("index: old cell %d of slot %d was passed over", i, n)
+		}
+		if (i-hash>>shift)&mask >= run {
+			return used, fmt.Errorf("index: an empty cell hides slot %d", n)
+		}
+	}
+	if !old && used != s.index.used {
+		return used, fmt.Errorf("index: %d cells are used, %d counted", used, s.index.used)
+	}
+	if used > capacityOf(len(table)) {
+		return used, fmt.Errorf("index: %d of %d cells are used", used, len(table))
+	}
+	return used, nil
+}
+
 // validateRing checks that the policy holds what the shard holds, and the policy
 // itself.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) validateRing() error {
 	if s.ring.Len() != s.len {
 		return fmt.Errorf("policy: it holds %d entries, the shard %d", s.ring.Len(), s.len)
 	}
-	seen := make(map[uint32]bool, s.len)
+	held := s.len
+	slots := make([]uint32, 0, held+1)
 	for n := range s.ring.All() {
+		if slots = append(slots, n); len(slots) > held {
+			break // the ring may have a circle
+		}
+	}
+	seen := make(map[uint32]bool, held)
+	for _, n := range slots {
 		if n == evict.None || n > s.top || s.slots.At(n).meta.Load()&metaHeld == 0 {
 			return fmt.Errorf("policy: it holds slot %d, which is free", n)
 		}
@@ -245,6 +269,8 @@ func (s *shard[K, V]) validateRing() error {
 }
 
 // validateWheel checks the deadline index.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) validateWheel() error {
 	timed := 0
 	for n := uint32(1); n <= s.top; n++ {
@@ -309,6 +335,8 @@ func (s *shard[K, V]) validateWheel() error {
 }
 
 // heldUntil returns when a held slot's timer is due at the latest.
+//
+// +checklocksread:s.mu
 func (s *shard[K, V]) heldUntil(n, meta uint32) int64 {
 	if meta&metaIdle != 0 {
 		return s.wheel.idles.At(n).gone(s.grace)
@@ -317,6 +345,8 @@ func (s *shard[K, V]) heldUntil(n, meta uint32) int64 {
 }
 
 // validateTags checks that the slots which carry tags are those that are marked.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) validateTags() error {
 	for n := uint32(1); n <= s.top; n++ {
 		meta := s.slots.At(n).meta.Load()
@@ -341,6 +371,8 @@ func (s *shard[K, V]) validateTags() error {
 
 // validateTagTable checks that the tags know how many entries carry them. Called
 // under all shards' locks.
+//
+// +checklocksignore: all shards' locks have no name in common
 func (e *Engine[K, V]) validateTagTable() error {
 	users := map[*tag]int{}
 	for i := range e.shards {
@@ -375,6 +407,8 @@ func (e *Engine[K, V]) validateTagTable() error {
 }
 
 // validateFlights checks the tables of loads.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) validateFlights() error {
 	loading := map[*flight[K, V]]bool{}
 	var older *flight[K, V]
@@ -403,6 +437,8 @@ func (s *shard[K, V]) validateFlights() error {
 }
 
 // validateCounts checks that the counters account for what is held.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) validateCounts() error {
 	removed := uint64(0)
 	for cause, r := range s.counts.removed {

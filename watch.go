@@ -64,6 +64,8 @@ func (e *Engine[K, V]) Watch(listener func(Removal[K, V])) (stop func()) {
 func (e *Engine[K, V]) watched() bool { return e.shards[0].out.Load() != nil }
 
 // admit holds a writer up while too many events wait. Called with nothing held.
+//
+// +checklocksexclude:s.mu
 func (s *shard[K, V]) admit() {
 	if out := s.out.Load(); out != nil {
 		out.admit()
@@ -72,6 +74,8 @@ func (s *shard[K, V]) admit() {
 
 // deliver delivers what waits, unless somebody is at it. Called with nothing held:
 // it calls user code.
+//
+// +checklocksexclude:s.mu
 func (s *shard[K, V]) deliver() {
 	if out := s.out.Load(); out != nil {
 		out.deliver()

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/locmem/locmem/evict"
 	"github.com/locmem/locmem/internal/lock"
@@ -72,6 +73,8 @@ const (
 )
 
 // weigh returns the weight of a new entry. It may call the user's weigher.
+//
+// +checklocksexclude:e.serial
 func (e *Engine[K, V]) weigh(key K, value V, set *settings) int64 {
 	switch {
 	case !e.weighted:
@@ -98,11 +101,14 @@ func (e *Engine[K, V]) expiryOf(set *settings) (x expiry) {
 		x.idle = 0
 	}
 	ttl := int64(never)
+	read := false // the time is x.now
 	switch set.expiry {
 	case optionTTL:
 		ttl = e.jittered(set.ttl)
 	case optionExpireAt:
-		ttl = int64(set.at.Sub(e.clock.wall()))
+		var wall time.Time
+		x.now, wall = e.clock.moment()
+		ttl, read = int64(set.at.Sub(wall)), true
 	case optionNoTTL:
 	default:
 		x.keep = set.expiry == optionKeepTTL
@@ -112,10 +118,12 @@ func (e *Engine[K, V]) expiryOf(set *settings) (x expiry) {
 	}
 	x.gone = !x.keep && (ttl <= 0 || set.hasIdle && set.idle <= 0)
 	if ttl == never && x.idle <= 0 {
-		x.idle = 0
+		x.idle, x.now = 0, 0
 		return x
 	}
-	x.now = e.clock.now()
+	if !read {
+		x.now = e.clock.now()
+	}
 	x.deadline = after(x.now, ttl)
 	return x
 }
@@ -153,6 +161,8 @@ func (e *Engine[K, V]) prepareSet(w *write[K, V], set *settings) {
 // wait for it, and is not admitted. It is called with nothing held and calls listeners,
 // but only before it has begun and after it has ended: a listener may end the
 // goroutine.
+//
+// +checklocksexclude:s.mu
 func (e *Engine[K, V]) apply(s *shard[K, V], w *write[K, V]) outcome {
 	s.admit()
 	return e.carryOut(s, w)
@@ -161,6 +171,8 @@ func (e *Engine[K, V]) apply(s *shard[K, V], w *write[K, V]) outcome {
 // carryOut is apply for a write that is admitted, which may have credit in hand.
 // What the policy did wrong is told when nothing is held any more: a load's
 // callers get it as their error, all others as a panic.
+//
+// +checklocksexclude:s.mu
 func (e *Engine[K, V]) carryOut(s *shard[K, V], w *write[K, V]) outcome {
 	for w.fault == nil {
 		s.mu.Lock()
@@ -194,11 +206,12 @@ func (e *Engine[K, V]) carryOut(s *shard[K, V], w *write[K, V]) outcome {
 }
 
 // settle ends a write: what is in hand goes back, and events are delivered.
+//
+// +checklocksexclude:s.mu
 func (e *Engine[K, V]) settle(s *shard[K, V], w *write[K, V]) {
 	e.layDown(w)
 	if w.serial {
-		w.serial = false
-		e.serial.Unlock()
+		e.leaveSerial(w)
 	}
 	if w.flight != nil {
 		e.land(w.flight, cmp.Or(w.fault, w.flight.failure), w.mode == noting) // before listeners, which may be slow
@@ -218,13 +231,26 @@ func (e *Engine[K, V]) layDown(w *write[K, V]) {
 }
 
 // enterSerial waits for the right to hold credit between locks, with empty hands.
+//
+// +checklocksexclude:e.serial
+// +checklocksignore: the write takes the lock along, to settle
 func (e *Engine[K, V]) enterSerial(w *write[K, V]) {
 	e.layDown(w)
 	e.serial.Lock()
 	w.serial = true
 }
 
+// leaveSerial gives the right back.
+//
+// +checklocksignore: the write has brought the lock along
+func (e *Engine[K, V]) leaveSerial(w *write[K, V]) {
+	w.serial = false
+	e.serial.Unlock()
+}
+
 // growAhead makes a large table for the shard's next growth outside the lock.
+//
+// +checklocksexclude:s.mu
 func (e *Engine[K, V]) growAhead(s *shard[K, V], cells int) {
 	spare := make([]uint64, cells)
 	s.mu.Lock()
@@ -234,7 +260,9 @@ func (e *Engine[K, V]) growAhead(s *shard[K, V], cells int) {
 	s.mu.Unlock()
 }
 
-// put is one round of a write. Called under the shard's lock.
+// put is one round of a write.
+//
+// +checklocks:s.mu
 func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 	if s.closed {
 		return refused
@@ -314,6 +342,8 @@ func (e *Engine[K, V]) put(s *shard[K, V], w *write[K, V]) outcome {
 }
 
 // update gives a live entry a new value.
+//
+// +checklocks:s.mu
 func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot[K, V]) outcome {
 	old := s.weightOf(n)
 	if s.maxMark == 0 {
@@ -329,6 +359,13 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 		var o outcome
 		if tags, o = e.carry(w); o != stored {
 			return o
+		}
+		// An invalidation takes no shard's lock. If the entry has become invalid since it
+		// was found, and the tags were taken after that, what was stored because of it
+		// would outlive it.
+		if s.invalid(n, sl.meta.Load()) {
+			e.tags.release(tags)
+			return again
 		}
 	}
 	w.credit -= w.weight - old
@@ -362,6 +399,8 @@ func (e *Engine[K, V]) update(s *shard[K, V], w *write[K, V], n uint32, sl *slot
 }
 
 // insert stores a key that is not held.
+//
+// +checklocks:s.mu
 func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 	hash := s.indexHash(w.hash, w.key)
 	if !w.admitted {
@@ -398,6 +437,8 @@ func (e *Engine[K, V]) insert(s *shard[K, V], w *write[K, V]) outcome {
 }
 
 // place makes the entry in a slot part of the shard. The ring was told of its key.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) place(n uint32, sl *slot[K, V], weight int64, x *expiry, tags []carried) {
 	s.len++
 	s.weight += weight
@@ -429,6 +470,8 @@ func (e *Engine[K, V]) carry(w *write[K, V]) ([]carried, outcome) {
 // reserve brings so many entries and so much weight of credit into the writer's
 // hand: what it has, what is free, and then what the shard's victims leave. The
 // entry in slot keep is not evicted.
+//
+// +checklocks:s.mu
 func (e *Engine[K, V]) reserve(s *shard[K, V], w *write[K, V], entries, weight int64, keep uint32) outcome {
 	if !e.weighted {
 		weight = w.credit
@@ -461,8 +504,9 @@ func (e *Engine[K, V]) reserve(s *shard[K, V], w *write[K, V], entries, weight i
 // evictFor brings what one victim leaves into the writer's hand. It returns false
 // if the shard has none to give, and also if the policy is at fault: a ring that
 // evicts nothing of what it holds would let the writer look for ever, and one
-// that evicts what is not there would spoil the shard. Called under the shard's
-// lock.
+// that evicts what is not there would spoil the shard.
+//
+// +checklocks:s.mu
 func (s *shard[K, V]) evictFor(w *write[K, V], incoming bool, keep uint32) bool {
 	n, cause := s.victim(incoming, keep)
 	if n == evict.None {
@@ -498,6 +542,8 @@ func (s *shard[K, V]) evictFor(w *write[K, V], incoming bool, keep uint32) bool 
 // hold a part and find nothing more would wait for each other for ever. So only
 // one at a time keeps credit in hand between locks; serial comes before any
 // shard's lock, and no user code runs under it.
+//
+// +checklocksexclude:own.mu
 func (e *Engine[K, V]) steal(own *shard[K, V], w *write[K, V]) {
 	w.wide = true
 	if e.weighted && !w.serial && (w.within.weight > 0 || e.weights.limit.Load() != limitOf(0)) {

@@ -270,6 +270,8 @@ func (c *Cache) IncrFloat(ctx context.Context, key string, delta float64, opts .
 
 // update changes a live entry by a function of what it is, which is called with
 // no lock held, and again if the entry has changed meanwhile.
+//
+// +checklocksexclude:drivers.mu
 func (c *Cache) update(ctx context.Context, final string, change func(old item) (item, error)) (found bool, err error) {
 	if c.local != nil {
 		return c.local.update(final, change)

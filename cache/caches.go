@@ -32,10 +32,12 @@ type Caches struct {
 
 // member is one alias of a set.
 type member struct {
-	config  Config
-	mu      lock.Mutex // protects cache, opening
-	cache   *Cache     // nil: not opened yet
-	opening *opening   // nil: nobody opens it now
+	config Config     // immutable
+	mu     lock.Mutex // protects cache, opening
+	// nil: not opened yet.
+	cache *Cache // +checklocks:mu
+	// nil: nobody opens it now.
+	opening *opening // +checklocks:mu
 }
 
 // opening is an attempt to open, of which all that came meanwhile get the result.

@@ -13,10 +13,12 @@ import (
 )
 
 // codecs are the codecs that DSNs can name.
-var codecs = struct {
-	mu     lock.RWMutex // protects byName
-	byName map[string]namedCodec
-}{byName: map[string]namedCodec{}}
+var codecs = codecTable{byName: map[string]namedCodec{}}
+
+type codecTable struct {
+	mu     lock.RWMutex          // protects byName
+	byName map[string]namedCodec // +checklocks:mu
+}
 
 // namedCodec is a codec with what it said of itself when it was registered, so
 // that it is not asked under the lock.

@@ -134,6 +134,8 @@ func (c Config) check() error {
 }
 
 // faults are those that nothing set in other fields can cure.
+//
+// +checklocksexclude:codecs.mu
 func (c Config) faults() []error {
 	var faults []error
 	fault := func(wrong bool, format string, args ...any) {
@@ -188,6 +190,8 @@ func (c Config) unknown() []error {
 
 // driverFaults are those of fields that do not go together, and what the driver
 // has to say.
+//
+// +checklocksexclude:drivers.mu
 func (c Config) driverFaults() []error {
 	var faults []error
 	if c.Codec == NoCopy && c.MaxWeight > 0 && c.Weigh == nil {

@@ -43,8 +43,8 @@ const (
 )
 
 type driverTable struct {
-	mu      lock.RWMutex // protects schemes
-	schemes map[string]Driver
+	mu      lock.RWMutex      // protects schemes
+	schemes map[string]Driver // +checklocks:mu
 }
 
 // Register makes a driver known under a DSN's scheme, usually from an init
@@ -102,6 +102,8 @@ func (c Config) driver() string {
 
 // open makes the backend of a configuration that has been checked. It calls user
 // code: no lock must be held.
+//
+// +checklocksexclude:drivers.mu
 func (c Config) open() (Backend, error) {
 	if c.Backend != nil {
 		return c.Backend, nil

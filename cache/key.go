@@ -29,6 +29,8 @@ func (k keying) within(space string) keying {
 }
 
 // final returns a final key, not yet checked. It may call the user's function.
+//
+// +checklocksexclude:drivers.mu
 func (k *keying) final(key string, version int) string {
 	switch {
 	case k.fn != nil:
@@ -41,6 +43,8 @@ func (k *keying) final(key string, version int) string {
 }
 
 // check checks a final key. It may call the user's hook and log handler.
+//
+// +checklocksexclude:drivers.mu
 func (k *keying) check(ctx context.Context, final string) error {
 	if k.hook != nil {
 		if err := k.hook(final); err != nil {

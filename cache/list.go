@@ -60,6 +60,8 @@ func (c *Cache) lister(ctx context.Context, prefix string, opts []Option) (Liste
 }
 
 // failing yields an error.
+//
+// +checklocksexclude:drivers.mu
 func failing(err error) iter.Seq2[Listed, error] {
 	return func(yield func(Listed, error) bool) { yield(Listed{}, err) }
 }

@@ -83,6 +83,8 @@ func (c *Cache) held(ctx context.Context, final string) (item, bool, error) {
 }
 
 // getOrLoad returns the item of a final key that was missed, or loads and stores it.
+//
+// +checklocksexclude:drivers.mu
 func (c *Cache) getOrLoad(ctx context.Context, final string, load func(context.Context) (item, error), w *Write) (item, error) {
 	if c.local != nil {
 		return c.local.getOrSet(ctx, final, load, w)

@@ -101,6 +101,7 @@ func (l *Local) add(key string, it item, w *Write) (bool, error) {
 	return l.engine.Add(key, it, settings(&buf, w)...), nil
 }
 
+// +checklocksexclude:drivers.mu
 func (l *Local) getOrSet(ctx context.Context, key string, load func(context.Context) (item, error), w *Write) (item, error) {
 	var buf [maxSettings]locmem.EntryOption
 	return l.engine.GetOrSet(ctx, key, func(ctx context.Context, _ string) (item, error) { return load(ctx) }, settings(&buf, w)...)
@@ -108,6 +109,8 @@ func (l *Local) getOrSet(ctx context.Context, key string, load func(context.Cont
 
 // update changes a live entry by a function of what it is, which is called with
 // no lock held, and again if the entry has changed meanwhile. Expiry and tags stay.
+//
+// +checklocksexclude:drivers.mu
 func (l *Local) update(key string, change func(old item) (item, error)) (found bool, err error) {
 	l.engine.Compute(key, func(old locmem.Entry[item], live bool) (item, locmem.Op) {
 		found, err = live, nil

@@ -12,11 +12,11 @@ import (
 // process has one, which is used where a Config names none; tests make their own.
 // It is safe for concurrent use.
 type Registry struct {
-	_    [0]func() // not comparable
-	opts RegistryOptions
+	_    [0]func()       // not comparable
+	opts RegistryOptions // immutable
 
-	mu     lock.Mutex // protects stores
-	stores map[string]*Local
+	mu     lock.Mutex        // protects stores
+	stores map[string]*Local // +checklocks:mu
 }
 
 // RegistryOptions configures the stores of a registry.

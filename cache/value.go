@@ -81,6 +81,8 @@ func encode[V any](a *alias, value V) (item, error) {
 }
 
 // encodeOther is encode by reflection and codecs, which makes the value escape.
+//
+// +checklocksexclude:codecs.mu
 func encodeOther[V any](a *alias, value V) (item, error) {
 	if text, ok := wholeText(&value); ok {
 		return item{text: text}, nil
@@ -111,6 +113,8 @@ func decode[V any](a *alias, it *item) (value V, err error) {
 }
 
 // decodeOther is decode by reflection and codecs, which makes the value escape.
+//
+// +checklocksexclude:codecs.mu
 func decodeOther[V any](a *alias, it *item) (value V, err error) {
 	switch ok, err := parseWhole(it.text, &value); {
 	case err != nil:
@@ -135,6 +139,8 @@ func decodeOther[V any](a *alias, it *item) (value V, err error) {
 }
 
 // asKept returns a value that NoCopy has kept.
+//
+// +checklocksexclude:codecs.mu
 func asKept[V any](a *alias, it *item) (value V, err error) {
 	switch {
 	case it.kept() == nil:

@@ -177,6 +177,8 @@ func (v View[V]) prepare(ctx context.Context, key string, value V, opts []Option
 }
 
 // encode makes an item of a value and weighs it.
+//
+// +checklocksexclude:codecs.mu
 func (v View[V]) encode(final string, value V) (item, error) {
 	it, err := encode(v.alias, value)
 	if err == nil && v.weigh != nil {

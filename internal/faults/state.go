@@ -433,8 +433,8 @@ var stateFaults = []Fault{
 	{
 		Name: "jitter moves a moment that was stated", Property: "EXP-9",
 		Test: "TestJitterLeavesTheRestAsStated", File: "write.go",
-		Old: "ttl = int64(set.at.Sub(e.clock.wall()))",
-		New: "ttl = e.jittered(int64(set.at.Sub(e.clock.wall())))",
+		Old: "ttl, read = int64(set.at.Sub(wall)), true",
+		New: "ttl, read = e.jittered(int64(set.at.Sub(wall))), true",
 	},
 
 	// Writes.
@@ -545,14 +545,14 @@ var stateFaults = []Fault{
 	{
 		Name: "an iteration forgets the table that moves", Property: "CBK-4",
 		Test: "TestAnIterationSeesAllAtEverySize", File: "iterate.go",
-		Old: "\t\tscan(s.index.old, s.index.oldShift, lo, hi, add)\n",
+		Old: "\t\tslots = scan(slots, s.index.old, s.index.oldShift, lo, hi)\n",
 		New: "",
 	},
 	{
 		Name: "an iteration takes a batch of cells for a batch of hashes", Property: "CBK-4",
 		Test: "TestAnIterationSeesWhatIsHeldThroughoutOnce", File: "index.go",
 		Old: "c != 0 && uint32(c) != tomb && lo <= hash && hash <= hi {",
-		New: "c != 0 && uint32(c) != tomb {",
+		New: "c != 0 && uint32(c) != tomb && (lo <= hash || hash <= hi) {",
 	},
 	{
 		Name: "a shard turns to other hashes under an iteration", Property: "CBK-4",

@@ -122,7 +122,7 @@ var tagFaults = []Fault{
 		Name: "a read of an entry with tags allocates", Property: "TAG-4", Test: "TestReadsOfTaggedEntriesAllocateNothing",
 		File: "tags.go",
 		Old:  "\tfor i := range tags {\n\t\tif tags[i].tag.invalidated.Load() != tags[i].since {\n",
-		New:  "\ttags = slices.Grow(tags, 1000)\n\tfor i := range tags {\n\t\tif tags[i].tag.invalidated.Load() != tags[i].since {\n",
+		New:  "\ttags = append(tags[:len(tags):len(tags)], make([]carried, 1000)...)[:len(tags)]\n\tfor i := range tags {\n\t\tif tags[i].tag.invalidated.Load() != tags[i].since {\n",
 	},
 	{
 		Name: "Clear keeps the tags", Property: "TAG-4", Test: "TestATagThatNothingCarriesIsForgotten",

@@ -8,84 +8,10 @@
 //	(none)   aliases of the standard library's types, at no cost
 //	yield    the same types with a runtime.Gosched at every boundary, which
 //	         makes interleavings many times more likely in stress tests
+//	sched    types on which package sched decides who goes on, one goroutine at
+//	         a time, in tests of single schedules
 //
 // The rules, checked by a test over the source: outside this package no file of
 // the engine imports sync or sync/atomic, has a go statement, a channel
 // operation or a select.
 package lock
-
-import (
-	"context"
-	"time"
-)
-
-// Gate is a wait for something that happens once: it is closed when made, and
-// Open lets everybody through for good.
-type Gate struct {
-	ch chan struct{}
-}
-
-// NewGate returns a closed gate.
-func NewGate() *Gate {
-	return &Gate{ch: make(chan struct{})}
-}
-
-// Open lets all waiters through, now and later. It must be called once.
-func (g *Gate) Open() {
-	yield()
-	close(g.ch)
-}
-
-// Wait blocks until the gate is open or the context has ended, and returns the
-// context's error in the second case. An open gate wins over an ended context.
-func (g *Gate) Wait(ctx context.Context) error {
-	yield()
-	select {
-	case <-g.ch:
-		return nil
-	default:
-	}
-	select {
-	case <-g.ch:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Signal wakes one sleeper early. Signals sent while nobody sleeps are folded
-// into one, which cuts the next sleep short. At most one goroutine may sleep at a
-// time.
-type Signal struct {
-	ch    chan struct{}
-	timer *time.Timer // the sleeper's, made with the first sleep and used again
-}
-
-// NewSignal returns a signal that has not been sent.
-func NewSignal() *Signal {
-	return &Signal{ch: make(chan struct{}, 1)}
-}
-
-// Send wakes the sleeper. It never blocks.
-func (s *Signal) Send() {
-	yield()
-	select {
-	case s.ch <- struct{}{}:
-	default:
-	}
-}
-
-// Sleep blocks for d or until a signal comes.
-func (s *Signal) Sleep(d time.Duration) {
-	yield()
-	if s.timer == nil {
-		s.timer = time.NewTimer(d)
-	} else {
-		s.timer.Reset(d)
-	}
-	select {
-	case <-s.ch:
-		s.timer.Stop()
-	case <-s.timer.C:
-	}
-}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-//go:build !yield
+//go:build !yield && !sched
 
 package lock
 

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+
+//go:build !yield
+
+package histories
+
+const yields = false
