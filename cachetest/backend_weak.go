@@ -246,8 +246,8 @@ func listing(s *subject) {
 
 // witness notes the causes of removals by final keys.
 type witness struct {
-	mu     lock.Mutex // protects causes
-	causes map[string][]locmem.Cause
+	mu     lock.Mutex                // protects causes
+	causes map[string][]locmem.Cause // +checklocks:mu
 }
 
 func (w *witness) note(r cache.Removal) {

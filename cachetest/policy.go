@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
 // Package cachetest has conformance suites for what a program may put in the
-// place of the cache's own parts. They need nothing but the standard library and this
-// module.
+// place of the cache's own parts, and for caches as a whole. They need nothing but
+// the standard library and this module.
 //
 // [RunPolicy] is the suite of eviction policies: see package evict. [RunBackend] is
-// that of the backends of package cache.
+// that of the backends of package cache. [RunCache] is for caches of any origin.
 package cachetest
 
 import (

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+
+package cachetest_test
+
+import "testing"
+
+func TestTheCacheOfTheExampleIsReliable(t *testing.T) { checkTiny(t) }
