@@ -68,7 +68,7 @@ func TestNoScheduleIsWrong(t *testing.T) {
 
 // The scenarios of two threads: all schedules with few preemptions.
 func TestNoScheduleOfTwoThreadsIsWrong(t *testing.T) {
-	explore(t, sched.Plan{Preemptions: *preemptions, Limit: 100_000},
+	explore(t, sched.Plan{Preemptions: *preemptions, Limit: 2_000_000},
 		func(s Scenario) bool { return len(s.Threads) == 2 }, fmt.Sprintf("all schedules with %d preemptions", *preemptions))
 }
 

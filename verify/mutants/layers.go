@@ -31,6 +31,8 @@ var Layers = []Layer{
 		Name: "schedules", Module: ".", Package: "internal/scenarios", Tags: "sched", Quick: true,
 		Args: []string{"-test.run=TestNoSchedule", "-schedules=400", "-preemptions=1"},
 	},
+	// The corpus has a program and its schedule for each mutant that drawn ones have noticed.
+	{Name: "fuzz", Module: ".", Package: "fuzz", Tags: "sched", Quick: true, Args: []string{"-test.run=^FuzzSchedule$"}},
 	{
 		Name: "histories", Module: ".", Package: "internal/histories", Tags: "yield", Quick: true,
 		Args: []string{"-test.run=^TestHistories", "-histories=1500"},

@@ -217,8 +217,8 @@ var All = []Mutant{
 		"return f.entry, f.invalidated > 0 && b.since > f.began, nil", "return f.entry, f.invalidated > 0 && b.since > f.invalidated, nil",
 	},
 	{
-		"the oldest load is the youngest", "singleflight.go",
-		"\t\toldest = l.first.began\n", "\t\toldest = l.last.began\n",
+		"a load is not known as the oldest", "singleflight.go",
+		"\t\tl.oldest.Store(f.began)\n", "\t\t_ = f.began\n",
 	},
 
 	// Policies.
