@@ -31,3 +31,8 @@ func Yield() { runtime.Gosched() }
 
 // yield is where a build tag adds a scheduling point of its own.
 func yield() {}
+
+// until and sleepless are where a build tag takes over.
+func until(func() bool) {}
+
+func sleepless() bool { return false }

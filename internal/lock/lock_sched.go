@@ -5,10 +5,8 @@
 package lock
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/locmem/locmem/internal/sched"
 )
@@ -187,76 +185,6 @@ func (p *Pointer[T]) CompareAndSwap(old, v *T) bool {
 	return p.v.CompareAndSwap(old, v)
 }
 
-// Gate is a wait for something that happens once: it is closed when made, and
-// Open lets everybody through for good.
-type Gate struct {
-	ch   chan struct{}
-	open bool // in a run
-}
-
-// NewGate returns a closed gate.
-func NewGate() *Gate { return &Gate{ch: make(chan struct{})} }
-
-// Open lets all waiters through, now and later. It must be called once.
-func (g *Gate) Open() {
-	sched.Point(sched.Open)
-	close(g.ch)
-	g.open = true
-}
-
-// Wait blocks until the gate is open or the context has ended, and returns the
-// context's error in the second case. An open gate wins over an ended context.
-func (g *Gate) Wait(ctx context.Context) error {
-	if sched.On() {
-		sched.Until(sched.Wait, sched.ConditionFunc(func() bool { return g.open || ctx.Err() != nil }))
-		if g.open {
-			return nil
-		}
-		return ctx.Err()
-	}
-	select {
-	case <-g.ch:
-		return nil
-	default:
-	}
-	select {
-	case <-g.ch:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Signal wakes one sleeper early. In a run there is no time to sleep for: the
-// sleeper may wake at once.
-type Signal struct{ ch chan struct{} }
-
-// NewSignal returns a signal that has not been sent.
-func NewSignal() *Signal { return &Signal{ch: make(chan struct{}, 1)} }
-
-// Send wakes the sleeper. It never blocks.
-func (s *Signal) Send() {
-	sched.Point(sched.Send)
-	select {
-	case s.ch <- struct{}{}:
-	default:
-	}
-}
-
-// Sleep blocks for d or until a signal comes.
-func (s *Signal) Sleep(d time.Duration) {
-	if sched.On() {
-		sched.Point(sched.Yield)
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-s.ch:
-	case <-timer.C:
-	}
-}
-
 // Go starts f in a new goroutine.
 func Go(f func()) {
 	if !sched.Start(f) {
@@ -270,4 +198,22 @@ func Yield() {
 	if sched.On() {
 		sched.Point(sched.Yield)
 	}
+}
+
+func yield() { sched.Point(sched.Wait) }
+
+// until is where a thread of a run waits, so that what follows does not block.
+func until(ready func() bool) {
+	if sched.On() {
+		sched.Until(sched.Wait, sched.ConditionFunc(ready))
+	}
+}
+
+// sleepless reports that there is no time to sleep for. Who sleeps in a run may wake at
+// once, and others go first.
+func sleepless() bool {
+	if sched.On() {
+		sched.Point(sched.Yield)
+	}
+	return sched.On()
 }

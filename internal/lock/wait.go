@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 
-//go:build !sched
-
 package lock
 
 import (
@@ -30,16 +28,24 @@ func (g *Gate) Open() {
 // context's error in the second case. An open gate wins over an ended context.
 func (g *Gate) Wait(ctx context.Context) error {
 	yield()
-	select {
-	case <-g.ch:
+	until(func() bool { return g.isOpen() || ctx.Err() != nil })
+	if g.isOpen() {
 		return nil
-	default:
 	}
 	select {
 	case <-g.ch:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+func (g *Gate) isOpen() bool {
+	select {
+	case <-g.ch:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -68,6 +74,9 @@ func (s *Signal) Send() {
 // Sleep blocks for d or until a signal comes.
 func (s *Signal) Sleep(d time.Duration) {
 	yield()
+	if sleepless() {
+		return
+	}
 	if s.timer == nil {
 		s.timer = time.NewTimer(d)
 	} else {

@@ -39,16 +39,14 @@ const (
 	Add
 	CompareAndSwap
 	Go
-	Open
 	Wait
-	Send
 	Yield
 	User // user code runs
 )
 
 var kinds = [...]string{
 	"begins", "ends", "Lock", "Unlock", "TryLock", "RLock", "RUnlock", "Load", "Store", "Add", "CompareAndSwap",
-	"Go", "Open", "Wait", "Send", "Yield", "User",
+	"Go", "Wait", "Yield", "User",
 }
 
 func (k Kind) String() string { return kinds[k] }
