@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	plant  = flag.String("plant", "", "plant faults and run their tests, some seconds each: 'all', the 'first' of each property, or 'some', the first of every sixth, of the front's every 24th")
+	plant  = flag.String("plant", "", "plant faults and run their tests, some seconds each: 'all', the 'first' of each property, or 'some', the first of every twelfth, of the front's every 48th")
 	update = flag.Bool("update", false, "write docs/properties.md and docs/contract.md anew")
 )
 
@@ -122,7 +122,7 @@ func TestEveryFaultIsNoticed(t *testing.T) {
 		t.Skip("planting takes minutes: go test ./internal/faults -plant=some, first or all")
 	}
 	faults := All()
-	every, ok := map[string]int{"all": 0, "first": 1, "some": 6}[*plant] // so many properties
+	every, ok := map[string]int{"all": 0, "first": 1, "some": 12}[*plant] // so many properties
 	require.True(t, ok, "-plant is %q", *plant)
 	if every > 0 {
 		seen, ofPackage := map[string]bool{}, map[string]int{}

@@ -85,7 +85,7 @@ func TestScenariosHaveNamesOfTheirOwn(t *testing.T) {
 
 // Programs that nobody has thought of, one schedule each.
 func TestNoDrawnProgramIsWrong(t *testing.T) {
-	start, n := time.Now(), *schedules*20 / *parts
+	start, n := time.Now(), *schedules*10 / *parts
 	for i := range n {
 		drawn := *seed + uint64(i**parts+*part)
 		source := rand.New(rand.NewPCG(drawn, 2))

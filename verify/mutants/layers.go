@@ -32,9 +32,9 @@ var Layers = []Layer{
 		Args: []string{"-test.run=TestNoSchedule", "-schedules=400", "-preemptions=1"},
 	},
 	// The corpus has a program and its schedule for each mutant that drawn ones have noticed.
-	{Name: "fuzz", Module: ".", Package: "fuzz", Tags: "sched", Quick: true, Args: []string{"-test.run=^FuzzSchedule$"}},
+	{Name: "fuzz", Module: ".", Package: "fuzz", Tags: "sched", Args: []string{"-test.run=^FuzzSchedule$"}},
 	{
-		Name: "histories", Module: ".", Package: "internal/histories", Tags: "yield", Quick: true,
+		Name: "histories", Module: ".", Package: "internal/histories", Tags: "yield",
 		Args: []string{"-test.run=^TestHistories", "-histories=1500"},
 	},
 	{
