@@ -157,7 +157,7 @@ var errLoad = errors.New("the loader fails")
 
 // loader returns a loader that stops at points, as if it took its time, and its
 // record.
-func (g *rig) loader(key int, fail error, opts ...func()) (func(context.Context, string) (int64, error), *load) {
+func (g *rig) loader(key int, fail error, during ...func()) (func(context.Context, string) (int64, error), *load) {
 	l := &load{key: key}
 	return func(context.Context, string) (int64, error) {
 		l.call = g.run.Tick()
@@ -165,7 +165,7 @@ func (g *rig) loader(key int, fail error, opts ...func()) (func(context.Context,
 		g.loads = append(g.loads, l)
 		sched.Point(sched.User)
 		defer func() { l.ended = g.run.Tick() }()
-		for _, do := range opts {
+		for _, do := range during {
 			do()
 		}
 		if fail != nil {
