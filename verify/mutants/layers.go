@@ -85,12 +85,8 @@ var (
 	panicked = regexp.MustCompile(`(?m)^(panic: |fatal error: |\tpanic: )`)
 )
 
-// patience is how long a test program may take with a mutant. Without one the slowest
-// takes a fifth of it.
-const patience = 90 * time.Second
-
-// run lets a layer look at a mutant; 0 is none.
-func (l Layer) run(root, program string, mutant int) (Verdict, string) {
+// run lets a layer look at a mutant; 0 is none. It may take so long.
+func (l Layer) run(root, program string, mutant int, patience time.Duration) (Verdict, string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	args := append([]string{"-test.failfast", "-test.timeout=" + (patience - 5*time.Second).String()}, l.Args...)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,9 @@ import (
 
 var (
 	layers = flag.String("layers", "", "which layers look for the mutants: 'quick', 'all', or names with commas; all mutants have to be killed")
-	only   = flag.Int("mutant", 0, "the number of the only mutant to look for, and its output is shown")
+	// Without a mutant the slowest layer takes a third of it.
+	patience = flag.Duration("patience", 90*time.Second, "how long a layer may take for a mutant")
+	only     = flag.Int("mutant", 0, "the number of the only mutant to look for, and its output is shown")
 )
 
 const root = "../.."
@@ -60,7 +63,7 @@ func TestEveryMutantIsKilled(t *testing.T) {
 	for i, l := range chosen {
 		programs[i], err = l.build(t.Context(), root, list, folder)
 		require.NoError(t, err)
-		verdict, out := l.run(root, programs[i], 0)
+		verdict, out := l.run(root, programs[i], 0, *patience)
 		require.Equal(t, Passed, verdict, "%s fails without a mutant: %s", l.Name, out)
 	}
 
@@ -77,7 +80,8 @@ func TestEveryMutantIsKilled(t *testing.T) {
 			defer func() { <-places }()
 			for j, l := range chosen {
 				var out string
-				matrix[i][j], out = l.run(root, programs[j], i+1)
+				matrix[i][j], out = l.run(root, programs[j], i+1, *patience)
+				t.Logf("%d, %s: %q", i+1, l.Name, matrix[i][j])
 				if *only > 0 {
 					t.Logf("%s: %q\n%s", l.Name, matrix[i][j], out)
 				}
