@@ -250,24 +250,22 @@ func (c *client) set(key int) {
 }
 
 func (c *client) add(key int) {
-	v := c.light()
-	opts := c.moreOptions(key)
-	c.start("Add")
-	if c.h.cache.Add(key, v, opts...) {
-		c.ended(key, c.left(lin.Op{Need: lin.Absent}, v))
-	} else {
-		c.ended(key, lin.Op{Need: lin.Present})
-	}
+	c.storeIf(key, "Add", c.h.cache.Add, lin.Absent, lin.Present)
 }
 
 func (c *client) replace(key int) {
+	c.storeIf(key, "Replace", c.h.cache.Replace, lin.Present, lin.Absent)
+}
+
+// storeIf is a call that stores a value if it finds what it needs.
+func (c *client) storeIf(key int, name string, store func(int, int64, ...locmem.EntryOption) bool, needs, otherwise lin.Need) {
 	v := c.light()
 	opts := c.moreOptions(key)
-	c.start("Replace")
-	if c.h.cache.Replace(key, v, opts...) {
-		c.ended(key, c.left(lin.Op{Need: lin.Present}, v))
+	c.start(name)
+	if store(key, v, opts...) {
+		c.ended(key, c.left(lin.Op{Need: needs}, v))
 	} else {
-		c.ended(key, lin.Op{Need: lin.Absent})
+		c.ended(key, lin.Op{Need: otherwise})
 	}
 }
 

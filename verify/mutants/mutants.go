@@ -30,7 +30,7 @@ var All = []Mutant{
 	{
 		"credit is taken by a load and a store", "account.go",
 		"if a.free.CompareAndSwap(free, free-n) {\n\t\t\treturn true\n\t\t}\n\t}\n}\n\n// takeWithin",
-		"if a.free.Store(free - n); true {\n\t\t\treturn true\n\t\t}\n\t}\n}\n\n// takeWithin",
+		"if a.free.CompareAndSwap(a.free.Load(), free-n) {\n\t\t\treturn true\n\t\t}\n\t}\n}\n\n// takeWithin",
 	},
 
 	// Lost notices: who waits is not told.

@@ -57,10 +57,9 @@ func both(old, changed string, mutant int) (string, error) {
 			return "", fmt.Errorf("no form for %q", trimmed)
 		}
 		oldHead, oldCondition, end := condition(old)
-		_, newCondition, _ := condition(changed)
-		// A changed initializer is not a changed condition.
-		if newHead, _, _ := condition(changed); newHead != oldHead {
-			return initialized(old, changed, on)
+		newHead, newCondition, _ := condition(changed)
+		if newHead != oldHead {
+			return "", fmt.Errorf("no form for %q: it changes more than the condition", changed)
 		}
 		return fmt.Sprintf("%s(%s && (%s) || !%s && (%s))%s", oldHead, on, newCondition, on, oldCondition, end), nil
 	}
@@ -87,24 +86,6 @@ func condition(line string) (head, condition, end string) {
 	at := len(body) - len(strings.TrimLeft(body, "\t"))
 	at += strings.Index(body[at:], " ") + 1
 	return body[:at], body[at:], " " + end
-}
-
-// initialized is for an if statement whose initializer differs: it becomes a part of the
-// condition.
-func initialized(old, changed, on string) (string, error) {
-	_, oldCondition, end := condition(old)
-	_, newCondition, _ := condition(changed)
-	if newCondition != "true" {
-		return "", fmt.Errorf("no form for %q", changed)
-	}
-	first := func(line string) string {
-		s, _, _ := strings.Cut(strings.TrimSpace(line), "; ")
-		return strings.TrimPrefix(s, "if ")
-	}
-	if first(old) != first(changed) && !strings.Contains(old, "; ") {
-		return fmt.Sprintf("if func() bool { if %s { %s; return true }; return %s }()%s", on, first(changed), oldCondition, end), nil
-	}
-	return "", fmt.Errorf("no form for %q", old)
 }
 
 // switchFile is added to each package that has a mutant.

@@ -32,4 +32,3 @@ func (b *box[T]) other(c *box[T]) T {
 	defer c.mu.RUnlock()
 	return b.value // report: mu (&({param:b}.mu)) must be locked when accessing value
 }
-
