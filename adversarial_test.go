@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/locmem/locmem"
+	"github.com/locmem/locmem/internal/stacks"
 )
 
 // newYear is where manual clocks start.
@@ -28,7 +29,7 @@ var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // patience is how long a test waits for what takes microseconds before it calls
 // it a hang. In a synctest bubble it passes at once when all others are stuck.
-var patience = map[bool]time.Duration{false: 5 * time.Second, true: time.Minute}[runtime.GOARCH == "386"] // which may be emulated
+var patience = map[bool]time.Duration{false: 15 * time.Second, true: time.Minute}[runtime.GOARCH == "386"] // which may be emulated
 
 // within runs f on a goroutine of its own, so that f may end in any way, and
 // fails the test if that takes too long.
@@ -42,9 +43,7 @@ func within(t *testing.T, f func()) {
 	select {
 	case <-done:
 	case <-time.After(patience):
-		stacks := make([]byte, 1<<20)
-		stacks = stacks[:runtime.Stack(stacks, true)]
-		for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		for _, stack := range stacks.Others() {
 			if strings.Contains(stack, "locmem.(") { // at work, or stuck, in the engine
 				t.Log(stack)
 			}

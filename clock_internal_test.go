@@ -5,6 +5,7 @@ package locmem
 import (
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/locmem/locmem/internal/stacks"
 )
 
 // deadlines is an engine of which a clock sees nothing but the next deadline.
@@ -307,12 +310,7 @@ func TestNoListenerRunsWhileAWriterHoldsTheRightToSteal(t *testing.T) {
 
 // waitsForMutex reports whether a goroutine waits for a mutex in a function.
 func waitsForMutex(function string) bool {
-	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-		if strings.Contains(stack, "[sync.Mutex.Lock") && strings.Contains(stack, function) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(stacks.Others(), func(stack string) bool {
+		return strings.Contains(stack, "[sync.Mutex.Lock") && strings.Contains(stack, function)
+	})
 }

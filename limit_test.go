@@ -84,7 +84,7 @@ func TestALimitTakesWhatHasExpiredFirst(t *testing.T) {
 				e.Set(key, key)
 			}
 			e.Set(63, 63, locmem.TTL(20*time.Millisecond))
-			require.Eventually(t, func() bool { return !e.Has(63) }, time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return !e.Has(63) }, patience, time.Millisecond)
 			e.Set(64, 64, within...)
 			for key := range 63 {
 				require.True(t, e.Has(key), "key %d", key)

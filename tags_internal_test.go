@@ -93,7 +93,7 @@ func TestAnInvalidationTakesNoShardsLock(t *testing.T) {
 	waits := false
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		waits = true
 	}
 	for i := range e.shards {
@@ -294,7 +294,7 @@ func TestATagDoesNotWaitForALoadThatHasEnded(t *testing.T) {
 	s.slots.At(1).meta.Store(s.slots.At(1).meta.Load() &^ metaTagged)
 	s.mu.Unlock()
 	e.tags.release(tags)
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for e.tags.waiting.Load() > 0 && time.Now().Before(deadline) {
 		runtime.Gosched()
 	}
@@ -335,12 +335,12 @@ func TestATagWaitsForALoadThatBeganWhileAnotherLanded(t *testing.T) {
 	close(first.end)
 	<-firstDone
 	<-ready
-	require.Eventually(t, func() bool { return e.tags.stripe(waits).len() == 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return e.tags.stripe(waits).len() == 0 }, 30*time.Second, time.Millisecond)
 	e.tags.landed() // the other has gone through all stripes, or this one does
 	close(second.end)
 	<-secondDone
 	require.False(t, e.Has(2), "it is older than the invalidation")
-	require.Eventually(t, func() bool { return e.tags.waiting.Load() == 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return e.tags.waiting.Load() == 0 }, 30*time.Second, time.Millisecond)
 	requireKnown(t, e, 0, 0)
 }
 

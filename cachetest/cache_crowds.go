@@ -40,8 +40,10 @@ var crowdStatements = []cacheStatement{
 				if i%5 == 0 {
 					c.Delete(numberedKey(random.IntN(keys)))
 				}
+				if i%256 == 0 {
+					s.calls.step()
+				}
 			}
-			s.calls.step()
 		})
 		c.settle()
 		ends := map[int64][]string{}
@@ -52,9 +54,10 @@ var crowdStatements = []cacheStatement{
 				ends[value] = append(ends[value], "it is held")
 			}
 		}
-		s.await(c, fmt.Sprintf("%d notices", 4*sets-live), func() bool { return got.len() >= 4*sets-live })
+		s.await(c, 4*sets-live, got.len)
 		for _, n := range got.all() {
 			ends[n.value] = append(ends[n.value], "told as "+n.cause.String())
+			s.calls.step()
 			s.must(n.key == numberedKey(int(n.value%keys)), "the listener was told %v, which nobody has set", n)
 		}
 		for value, end := range ends {
@@ -95,11 +98,13 @@ var crowdStatements = []cacheStatement{
 		rounds := int64(scaled(2000))
 		s.note(`Incr("n", 1) by 4 goroutines, %d times each`, rounds)
 		s.together(4, func(int) {
-			for range rounds {
+			for i := range rounds {
 				_, ok := c.Incr("n", 1)
 				s.must(ok, `Incr("n", 1) found nothing`)
+				if i%256 == 0 {
+					s.calls.step()
+				}
 			}
-			s.calls.step()
 		})
 		c.want("n", 4*rounds)
 	}},

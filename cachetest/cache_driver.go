@@ -19,32 +19,34 @@ const roomy = 10_000
 // callLog has the calls of a check, in order: what leads to a failure. It also is what
 // the watchdog sees.
 type callLog struct {
-	mu    lock.Mutex // protects lines, last and since
+	mu    lock.Mutex // protects lines, last and steps
 	lines []string
 	last  string // the call that is being made, of many alike
-	since time.Time
-	print bool // immutable: to standard output, too
+	steps int    // since moved was called
+	print bool   // immutable: to standard output, too
 }
 
 // step tells that something goes on.
 func (l *callLog) step() {
 	l.mu.Lock()
-	l.since = time.Now()
+	l.steps++
 	l.mu.Unlock()
 }
 
-// quiet returns for how long nothing has gone on.
-func (l *callLog) quiet() time.Duration {
+// moved tells whether something has gone on since it was called last.
+func (l *callLog) moved() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return time.Since(l.since)
+	moved := l.steps > 0
+	l.steps = 0
+	return moved
 }
 
 // add adds a line.
 func (l *callLog) add(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.since = time.Now()
+	l.steps++
 	l.lines, l.last = append(l.lines, line), ""
 	if l.print {
 		fmt.Println(childCall + line)
@@ -55,7 +57,7 @@ func (l *callLog) add(line string) {
 func (l *callLog) replace(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.since = time.Now()
+	l.steps++
 	l.last = line
 	if l.print {
 		fmt.Println(childLast + line)

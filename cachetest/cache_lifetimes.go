@@ -98,7 +98,7 @@ var lifetimeStatements = []cacheStatement{
 		s.outlive(c, s.unit)
 		c.miss("i")
 		c.settle()
-		s.await(c, "a notice", func() bool { return got.len() > 0 })
+		s.await(c, 1, got.len)
 		n := got.all()[0]
 		s.must(n == notice{"i", 1, Expired} || n == notice{"i", 1, Unknown}, `the listener was told %v, not that of "i" 1 has expired`, n)
 	}},
@@ -123,13 +123,20 @@ func (s *cacheRun) mortalWith(o CacheOptions, ttl time.Duration) (c *driver, set
 	return nil, nil
 }
 
-// await waits up to the watchdog's time until something has come about.
-func (s *cacheRun) await(c *driver, what string, done func() bool) {
-	for end := time.Now().Add(watchdog); !done(); s.calls.step() {
-		s.must(time.Now().Before(end), "waiting for %s: it does not come", what)
+// await waits until n notices have come, as long as within the watchdog's time, in rounds
+// as in run, another one comes.
+func (s *cacheRun) await(c *driver, n int, told func() int) {
+	last, quiet := 0, 0
+	for now := told(); now < n; now = told() {
+		if now > last {
+			last, quiet = now, 0
+		}
+		s.must(quiet < int(watchdog/time.Millisecond), "of %d notices only %d come", n, now)
 		if c.Advance != nil {
 			c.Advance(0)
 		}
 		<-time.After(time.Millisecond)
+		quiet++
+		s.calls.step()
 	}
 }

@@ -25,7 +25,7 @@ var listenerStatements = []cacheStatement{
 				gone++
 			}
 		}
-		s.await(c, fmt.Sprintf("%d notices", gone), func() bool { return got.len() >= gone })
+		s.await(c, gone, got.len)
 		for _, n := range got.all() {
 			s.must(n.key == numberedKey(int(n.value)), "the listener was told of %q with the value %d", n.key, n.value)
 		}
@@ -40,8 +40,10 @@ var listenerStatements = []cacheStatement{
 				if i%3 == 0 {
 					c.Delete(numberedKey(i - 1))
 				}
+				if i%256 == 0 {
+					s.calls.step()
+				}
 			}
-			s.calls.step()
 		})
 		c.settle()
 		s.lull()
@@ -60,7 +62,7 @@ var listenerStatements = []cacheStatement{
 		c.set("a", 2)
 		c.delete("a")
 		c.settle()
-		s.await(c, "two notices", func() bool { return got.len() >= 2 })
+		s.await(c, 2, got.len)
 		all := got.all()
 		s.must(slices.Contains(all, notice{"a", 1, Replaced}) && slices.Contains(all, notice{"a", 2, Removed}),
 			"the listener was told %v, not that 1 was replaced and 2 removed", all)
@@ -105,7 +107,7 @@ var listenerStatements = []cacheStatement{
 		s.note(`Set("a", 1), Set("b", 2), with a listener that sets one key more, %d times`, events)
 		c.Set("a", 1)
 		c.Set("b", 2)
-		s.await(c, "so many notices", func() bool { return told.Load() >= events })
+		s.await(c, int(events), func() int { return int(told.Load()) })
 		s.must(deepest.Load() < frames, "the stack has grown to %d frames", deepest.Load())
 	}},
 	{"B26", "the cache works after the panic of a listener has reached the caller", Granted, "Notices Sure Bounded", true, func(s *cacheRun) {

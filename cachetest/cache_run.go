@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/locmem/locmem/internal/lock"
+	"github.com/locmem/locmem/internal/stacks"
 )
 
 // cacheStatement is one statement with its check.
@@ -169,16 +170,20 @@ func (s *cacheRun) run(st cacheStatement) *outcome {
 		st.check(s)
 		o = nil
 	}()
-	for {
+	// Counted in rounds and not by the clock: while the process or its machine stood still,
+	// nothing else could go on either.
+	const rounds = 20
+	for quiet := 0; quiet < rounds; quiet++ {
 		select {
 		case o := <-done:
 			return o
-		case <-time.After(watchdog / 20):
-			if s.calls.quiet() > watchdog {
-				return &outcome{kind: hang, says: "the last call has not returned after " + watchdog.String()}
+		case <-time.After(watchdog / rounds):
+			if s.calls.moved() {
+				quiet = 0
 			}
 		}
 	}
+	return &outcome{kind: hang, says: "the last call has not returned after " + watchdog.String()}
 }
 
 // outcomeOf is that of a check that has panicked.
@@ -237,11 +242,14 @@ func (s *cacheRun) outlive(c *driver, d time.Duration) {
 	s.advance(c, d+s.config.Granularity+s.config.Slack+max(time.Millisecond, d/20))
 }
 
-// lull gives other goroutines time to go on until they are blocked. Nothing tells
-// when they are: what comes after it must be right in any case.
+// lull lets other goroutines go on until they are blocked. A cache may have some that
+// never are, so what comes after it must be right in any case.
 func (s *cacheRun) lull() {
-	for range 2000 {
-		runtime.Gosched()
+	for range 10 {
+		s.calls.step()
+		if stacks.Settle(100 * time.Millisecond) {
+			return
+		}
 	}
 }
 

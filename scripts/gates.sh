@@ -9,7 +9,7 @@
 # how much it checked: one that cannot say so has checked nothing. Every gate
 # runs, whatever happened to those before it. GATES, if set, names those to run.
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 failures=
 
 gate() {
 	local name=$1 log=$logs/$1.log start=$SECONDS status figure
@@ -32,6 +32,7 @@ gate() {
 	esac
 	printf '%5ss  %-7s  %s\n' $((SECONDS - start)) "$status" "$figure"
 	if [ "$status" = FAIL ]; then
+		failures="$failures $name"
 		tail -n 40 "$log" | sed 's/^/    | /'
 		echo "    all of it: $log"
 	fi
@@ -46,6 +47,18 @@ not_run() {
 	exit $not_run_status
 }
 
+# failure NAME prints in few lines why a gate has failed: where the failed tests are
+# listed, from there, else the end.
+failure() {
+	local log=$logs/$1.log
+	echo "$1:"
+	if grep -q '^=== FAIL' "$log"; then
+		sed -n '/^=== FAIL/,$p' "$log" | grep -v '^ *$' | head -n 16
+	else
+		tail -n 8 "$log"
+	fi | cut -c1-160 | sed 's/^/    | /'
+}
+
 closing() {
 	local line="$passed passed, $failed failed"
 	if [ $skipped -gt 0 ]; then line="$line, $skipped skipped"; fi
@@ -53,6 +66,8 @@ closing() {
 		echo "no gate is named: ${GATES:-}"
 		failed=1
 	fi
+	local name
+	for name in $failures; do failure "$name"; done # once more: of a long run often only the end is at hand
 	printf '\n%s s in all\n%s\n' "$SECONDS" "$line"
 	[ $failed -eq 0 ]
 }

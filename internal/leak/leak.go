@@ -7,10 +7,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/locmem/locmem/internal/stacks"
 )
 
 // patience is how long goroutines that are about to end may take.
@@ -26,8 +26,8 @@ func run(tests interface{ Run() int }, patience time.Duration) (status int) {
 	if status != 0 || fuzzing() {
 		return status
 	}
-	if stacks := left(patience); len(stacks) > 0 {
-		fmt.Fprintf(os.Stderr, "the tests have left %d goroutines:\n\n%s\n", len(stacks), strings.Join(stacks, "\n\n"))
+	if found := left(patience); len(found) > 0 {
+		fmt.Fprintf(os.Stderr, "the tests have left %d goroutines:\n\n%s\n", len(found), strings.Join(found, "\n\n"))
 		return 1
 	}
 	return 0
@@ -38,9 +38,9 @@ func run(tests interface{ Run() int }, patience time.Duration) (status int) {
 func left(within time.Duration) []string {
 	over := time.Now().Add(within)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		stacks := others()
-		if len(stacks) == 0 || !time.Now().Before(over) {
-			return stacks
+		found := stacks.Others()
+		if len(found) == 0 || !time.Now().Before(over) {
+			return found
 		}
 		<-time.NewTimer(pause).C
 	}
@@ -52,26 +52,4 @@ func left(within time.Duration) []string {
 func fuzzing() bool {
 	target, worker := flag.Lookup("test.fuzz"), flag.Lookup("test.fuzzworker")
 	return target != nil && target.Value.String() != "" || worker != nil && worker.Value.String() == "true"
-}
-
-// others returns the stacks of all goroutines but the caller's, and but those
-// that the standard library starts once and keeps.
-func others() []string {
-	text := make([]byte, 1<<16)
-	for {
-		n := runtime.Stack(text, true)
-		if n < len(text) {
-			text = text[:n]
-			break
-		}
-		text = make([]byte, 2*len(text))
-	}
-	stacks := strings.Split(strings.TrimSpace(string(text)), "\n\n")[1:] // the caller's comes first
-	return slices.DeleteFunc(stacks, kept)
-}
-
-// kept reports whether a stack is of a goroutine that lasts as long as the
-// program does: who has asked once for a signal has these two.
-func kept(stack string) bool {
-	return strings.Contains(stack, "\ncreated by os/signal.Notify") || strings.Contains(stack, "\nruntime.ensureSigM")
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/locmem/locmem/internal/stacks"
 )
 
 // A child that leaves a goroutine need not be waited for long.
@@ -40,7 +42,7 @@ func TestAGoroutineThatIsLeftIsNamed(t *testing.T) {
 // of returns the stacks that have a text in them, of those that are counted. In this
 // process there are always the goroutines that run the tests.
 func of(text string) []string {
-	return slices.DeleteFunc(others(), func(stack string) bool { return !strings.Contains(stack, text) })
+	return slices.DeleteFunc(stacks.Others(), func(stack string) bool { return !strings.Contains(stack, text) })
 }
 
 func TestTheGoroutinesOfSignalsAreNotCounted(t *testing.T) {

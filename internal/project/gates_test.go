@@ -25,6 +25,13 @@ func run(t *testing.T, env, lines string) (out string, ok bool) {
 const someGates = `
 good() { echo 'figure: 7 things'; }
 bad() { echo 'first words'; false; echo 'figure: 9 things'; }
+tested() {
+	echo '--- FAIL: y'
+	seq 100
+	printf '\n=== FAIL: x TestX\n\nx.go:1: wrong\n'
+	seq 50
+	false
+}
 silent() { true; }
 absent() { not_run 'no such machine'; echo 'figure: not reached'; }
 `
@@ -38,6 +45,8 @@ func TestGatesReportAndTheirFailuresEndTheRun(t *testing.T) {
 	}{
 		{"all pass", "", "gate a good\ngate b good", true, []string{"a Ns ok 7 things\n", "\n2 passed, 0 failed\n"}, "FAIL"},
 		{"a failure in the middle stops its gate only", "", "gate a bad\ngate b good", false, []string{"a Ns FAIL", "| first words\n", "b Ns ok 7 things\n", "\n1 passed, 1 failed\n"}, "9 things"},
+		{"failed tests, again at the end", "", "gate a tested\ngate b good", false, []string{"b Ns ok 7 things\na:\n | === FAIL: x TestX\n | x.go:1: wrong\n", "\n1 passed, 1 failed\n"}, " | 10\n | 11\n | 12\n | 13\n | 14\n | 15\n"},
+		{"a failure without tests, again at the end", "", "gate a bad\ngate b good", false, []string{"b Ns ok 7 things\na:\n | first words\n", "\n1 passed, 1 failed\n"}, "9 things"},
 		{"a gate without a figure", "", "gate a silent", false, []string{"a Ns FAIL no figure", "\n0 passed, 1 failed\n"}, "ok"},
 		{"a missing prerequisite", "", "gate a absent\ngate b good", true, []string{"a Ns not run no such machine\n", "\n1 passed, 0 failed, 1 skipped\n"}, "FAIL"},
 		{"a missing prerequisite in CI", "CI=true", "gate a absent\ngate b good", false, []string{"a Ns FAIL no such machine\n", "\n1 passed, 1 failed\n"}, "skipped"},
