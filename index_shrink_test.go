@@ -21,13 +21,13 @@ func TestInsertionsMayOvertakeAShrinkingIndex(t *testing.T) {
 	for _, left := range []int{0, 1, 2, 3, 5, 40} {
 		for steps := range 16 {
 			t.Run(fmt.Sprintf("%d left, %d steps of the move", left, steps), func(t *testing.T) {
-				e := engineOf(t, Options[uint32, int]{MaxEntries: 2 * most, Shards: 1})
+				e := engineOf(t, Options[int, int]{MaxEntries: 2 * most, Shards: 1})
 				// The last home of all: in the old table the move comes to it last.
 				last := map[uint64]bool{}
-				for key := range uint32(left) {
+				for key := range left {
 					last[e.hasher.sum(key)] = true
 				}
-				e.hasher.kind, e.hasher.bent = kindBent, kind32
+				e.hasher.kind, e.hasher.bent = kindBent, e.hasher.kind
 				e.hasher.bend = func(hash uint64) uint64 {
 					if last[hash] {
 						return 1<<64 - 1
@@ -36,13 +36,13 @@ func TestInsertionsMayOvertakeAShrinkingIndex(t *testing.T) {
 				}
 				s := &e.shards[0]
 				s.keepHash = true
-				for key := range uint32(left) {
+				for key := range left {
 					require.True(t, e.Set(key, 0))
 				}
-				for key := range uint32(most) {
+				for key := range most {
 					require.True(t, e.Set(100+key, 0))
 				}
-				for key := range uint32(most) {
+				for key := range most {
 					require.True(t, e.Delete(100+key))
 				}
 				for range steps {
@@ -50,7 +50,7 @@ func TestInsertionsMayOvertakeAShrinkingIndex(t *testing.T) {
 						break
 					}
 				}
-				for key := range uint32(after) {
+				for key := range after {
 					require.True(t, e.Set(10_000+key, 0))
 					if key < 10 || key%20 == 0 {
 						require.NoError(t, e.Validate())

@@ -121,6 +121,8 @@ type article struct {
 	Next   *article
 }
 
+// Each pair of kinds of keys and values is an engine to compile, in every build of these
+// tests: those below are as few as show what can differ.
 func roundTrip[K comparable, V any](entries map[K]V, codec locmem.Codec[K, V]) func(t *testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
@@ -142,27 +144,29 @@ func roundTrip[K comparable, V any](entries map[K]V, codec locmem.Codec[K, V]) f
 func TestSnapshotRoundTripsKeysAndValues(t *testing.T) {
 	t.Parallel()
 	gob.Register(place{})
+	gob.Register([2]uint8{})
+	gob.Register(time.Time{})
 	many := map[int]string{}
 	for i := range 10_000 {
 		many[i] = "value " + strconv.Itoa(i)
 	}
 	seen := theStart.Add(time.Nanosecond)
 	t.Run("nothing", roundTrip(map[int]int{}, nil))
-	t.Run("numbers", roundTrip(map[int64]float64{0: 0, -1: math.Inf(1), math.MaxInt64: 1e-300}, nil))
+	t.Run("numbers", roundTrip(map[float64]int{0: 0, -1: math.MaxInt, math.Inf(1): math.MinInt, 1e-300: 1}, nil))
 	t.Run("more than a frame", roundTrip(many, nil))
-	t.Run("values larger than a frame", roundTrip(map[string][]byte{
-		"a": bytes.Repeat([]byte("a"), 300_000), "b": bytes.Repeat([]byte("b"), 100_000), "c": {1},
+	t.Run("values larger than a frame", roundTrip(map[string]string{
+		"a": strings.Repeat("a", 300_000), "b": strings.Repeat("b", 100_000), "c": "\x01",
 	}, nil))
-	t.Run("structs without pointers", roundTrip(map[place]place{{"NO", 150}: {"DK", 1050}, {}: {}}, nil))
-	t.Run("structs with pointers", roundTrip(map[string]article{
-		"a": {Title: "A", Tags: []string{"x", "y"}, Prices: map[string]float64{"NOK": 9.5}, Seen: &seen, Next: &article{Title: "B"}},
-		"z": {},
+	t.Run("structs", roundTrip(map[place]article{
+		{"NO", 150}: {Title: "A", Tags: []string{"x", "y"}, Prices: map[string]float64{"NOK": 9.5}, Seen: &seen, Next: &article{Title: "B"}},
+		{}:          {},
 	}, nil))
-	t.Run("pointers", roundTrip(map[[2]uint8]*article{{1, 2}: {Title: "A"}, {}: {}, {9}: nil}, nil))
+	t.Run("pointers", roundTrip(map[string]*article{"a": {Title: "A"}, "": {}, "b": nil}, nil))
 	t.Run("a set", roundTrip(map[string]struct{}{"a": {}, "b": {}}, nil))
-	t.Run("one key", roundTrip(map[struct{}]string{{}: "all"}, nil))
-	t.Run("interfaces", roundTrip(map[any]any{1: "a", "a": 1, place{"NO", 150}: place{}, 1.5: nil}, nil))
-	t.Run("times", roundTrip(map[string]time.Time{"a": theStart, "zero": {}}, nil))
+	t.Run("one key", roundTrip(map[struct{}]int{{}: 1}, nil))
+	t.Run("interfaces", roundTrip(map[any]any{
+		1: "a", "a": 1, place{"NO", 150}: place{}, [2]uint8{1, 2}: []byte{1}, 1.5: nil, "time": theStart, theStart: time.Time{},
+	}, nil))
 	t.Run("a codec", roundTrip(map[string]int{"": 0, "a": 1, strings.Repeat("b", 100_000): -1}, locmem.Codec[string, int](script{})))
 }
 
@@ -659,7 +663,7 @@ func TestRestoreRefusesOtherTypesBeforeItReadsOn(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"values", opened(t, locmem.Options[string, int64]{MaxEntries: 1}).Restore(beginning()), "int64"},
+		{"values", opened(t, locmem.Options[string, name]{MaxEntries: 1}).Restore(beginning()), "github.com/locmem/locmem_test.name"},
 		{"keys", opened(t, locmem.Options[int, int]{MaxEntries: 1}).Restore(beginning()), "keys int "},
 		{"named keys", opened(t, locmem.Options[name, int]{MaxEntries: 1}).Restore(beginning()), "github.com/locmem/locmem_test.name"},
 		{"codec", opened(t, locmem.Options[string, int]{MaxEntries: 1, Codec: script{}}).Restore(beginning()), "locmem_test.script"},
@@ -837,15 +841,16 @@ func TestSaveMakesErrorsOfWhatGobDoesNotTake(t *testing.T) {
 		{"pointer to a nil pointer", saveOne(t, new(*article)), "entry 1: value: gob: "},
 		{"nil pointer in an interface", saveOne[any](t, (*place)(nil)), "entry 1: value: gob: "},
 		{"type that is not registered", saveOne[any](t, article{}), "entry 1: value: gob: "},
-		{"function", saveOne(t, func() {}), "entry 1: value: gob"},
-		{"no exported field", saveOne(t, struct{ n int }{1}), "entry 1: value: gob: "},
-		{"panic", saveOne(t, panics{}), "entry 1: value: gob: panic: an odd one"},
+		{"function", saveOne(t, new(func())), "entry 1: value: gob"},
+		{"no exported field", saveOne(t, &struct{ n int }{1}), "entry 1: value: gob: "},
+		{"panic", saveOne(t, &panics{}), "entry 1: value: gob: panic: an odd one"},
 	} {
 		require.ErrorContains(t, tc.err, tc.want, tc.name)
 	}
 }
 
-// saveOne returns what saving a value says.
+// saveOne returns what saving a value says. Values are pointers or interfaces, all of
+// which share the engine's code: of each other kind of values there is one more to compile.
 func saveOne[V any](t *testing.T, value V) error {
 	t.Helper()
 	e := opened(t, locmem.Options[string, V]{MaxEntries: 1})
@@ -902,14 +907,14 @@ func TestRestoreWeighsBeforeItStores(t *testing.T) {
 // floats is a codec of which a NaN comes back whatever was saved.
 type floats struct{}
 
-func (floats) AppendKey(b []byte, _ float64) ([]byte, error)   { return b, nil }
-func (floats) AppendValue(b []byte, _ float64) ([]byte, error) { return b, nil }
-func (floats) DecodeKey([]byte) (float64, error)               { return math.NaN(), nil }
-func (floats) DecodeValue([]byte) (float64, error)             { return 1, nil }
+func (floats) AppendKey(b []byte, _ float64) ([]byte, error) { return b, nil }
+func (floats) AppendValue(b []byte, _ int) ([]byte, error)   { return b, nil }
+func (floats) DecodeKey([]byte) (float64, error)             { return math.NaN(), nil }
+func (floats) DecodeValue([]byte) (int, error)               { return 1, nil }
 
 func TestRestoreStoresNoKeyThatIsNotItself(t *testing.T) {
 	t.Parallel()
-	opts := locmem.Options[float64, float64]{MaxEntries: 10, Codec: floats{}}
+	opts := locmem.Options[float64, int]{MaxEntries: 10, Codec: floats{}}
 	e := opened(t, opts)
 	e.Set(1, 1)
 	require.Zero(t, restored(t, savedBytes(t, e), opts).Len())
