@@ -29,7 +29,7 @@ var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // patience is how long a test waits for what takes microseconds before it calls
 // it a hang. In a synctest bubble it passes at once when all others are stuck.
-var patience = map[bool]time.Duration{false: 15 * time.Second, true: time.Minute}[runtime.GOARCH == "386"] // which may be emulated
+var patience = map[bool]time.Duration{false: 15 * time.Second, true: time.Minute}[runtime.GOARCH != "amd64"] // which may be emulated
 
 // within runs f on a goroutine of its own, so that f may end in any way, and
 // fails the test if that takes too long.

@@ -51,7 +51,7 @@ func (o *outcome) Error() string { return o.kind + ": " + o.says }
 
 // watchdog is after how long a call that says nothing hangs. A processor that is
 // emulated takes its time.
-var watchdog = map[bool]time.Duration{false: 2 * time.Second, true: time.Minute}[runtime.GOARCH == "386"]
+var watchdog = map[bool]time.Duration{false: 2 * time.Second, true: time.Minute}[runtime.GOARCH != "amd64"]
 
 // runCache checks statements, each in a test that run begins; isolate tells whether
 // those that need it get processes of their own.
