@@ -6,6 +6,7 @@
 //	               everything out
 //	statemachine   random calls that are made smaller when one goes wrong
 //	metamorphic    one list of calls, and engines of which all must answer the same
+//	lockorder      no two locks are taken in both orders
 //	mutants        faults of one line that the checks have to notice
 //	report         makes docs/verification.md of the last run
 package verify
