@@ -412,10 +412,13 @@ func (g *rig) load(ctx context.Context, key int, fail error, opts []locmem.Entry
 	for i, c := range during {
 		do[i] = func() { c(g) }
 	}
-	loader, _ := g.loader(key, fail, do...)
+	loader, l := g.loader(key, fail, do...)
 	call := g.run.Tick()
 	g.lookups++
 	v, err := g.engine.GetOrSet(ctx, names[key], loader, opts...)
+	if err == nil && v != l.value {
+		l.over = v
+	}
 	g.loaded(ctx, key, call, "GetOrSet", locmem.Entry[int64]{Value: v}, err)
 }
 

@@ -199,12 +199,42 @@ func (g *rig) loadsOf(key int, ops []lin.Op) ([]lin.Op, error) {
 		if !stored {
 			continue
 		}
-		// A refresh replaces what it was to refresh, unless that was evicted or has
-		// expired, at the latest in the same step.
-		if l.over != 0 && !slices.ContainsFunc(g.notices, func(n notice) bool { return n.Value == l.over && n.Cause != locmem.Replaced }) {
-			o.Need, o.Old = lin.Either, l.over
+		// A refresh replaces what is held when it begins, unless that is evicted or expires,
+		// at the latest in the same step.
+		if old := g.replacedBy(l); l.over != 0 && old != 0 {
+			o.Need, o.Old = lin.Either, old
+			if g.fresh(old, l) {
+				o.Old = l.over // which makes of another one a fault
+			}
 		}
 		stores = append(stores, o)
 	}
 	return stores, errors.Join(faults...)
+}
+
+// fresh reports whether a value was brought by a load since which the clock had not been
+// moved when a refresh began, so that none was due.
+func (g *rig) fresh(value int64, refresh *load) bool {
+	l := g.loadOf(value)
+	return l != nil && l.moved == refresh.moving
+}
+
+// replacedBy returns the value that a load which was stored has replaced, 0 if none. It
+// need not be the one that called for the refresh: a write that keeps the lifetime may
+// come before the refresh begins. But the ends of a key's values are told in their order,
+// so it is the one that was told before the load's own, or last.
+func (g *rig) replacedBy(l *load) int64 {
+	var last notice
+	for _, n := range g.notices {
+		if n.Value == l.value {
+			break
+		}
+		if n.Key == names[l.key] {
+			last = n
+		}
+	}
+	if last.Cause != locmem.Replaced {
+		return 0
+	}
+	return last.Value
 }

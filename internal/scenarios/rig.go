@@ -68,9 +68,10 @@ type load struct {
 	key         int
 	value       int64
 	call, ended int64 // of the loader
-	over        int64 // the value that was to be refreshed, 0 if none
+	over        int64 // the value that its caller was answered with, if it is another one, else 0
 	ttl         int64
 	moved       int64 // the rig's when the loader was called
+	moving      int64 // the rig's then
 	failed      bool
 }
 
@@ -161,7 +162,7 @@ func (g *rig) loader(key int, fail error, during ...func()) (func(context.Contex
 	l := &load{key: key}
 	return func(context.Context, string) (int64, error) {
 		l.call = g.run.Tick()
-		l.value, l.moved = g.value(), g.moved
+		l.value, l.moved, l.moving = g.value(), g.moved, g.moving
 		g.loads = append(g.loads, l)
 		sched.Point(sched.User)
 		defer func() { l.ended = g.run.Tick() }()

@@ -17,15 +17,15 @@ import (
 // number in All, from 1.
 const variable = "LOCMEM_MUTANT"
 
-// line returns the line of a file's text that a mutant changes, its number from 0,
-// and what becomes of it.
-func (m Mutant) line(text string) (old, changed string, number int, err error) {
+// line returns what becomes of the line of a file's text that a mutant changes, and its
+// number, from 0.
+func (m Mutant) line(text string) (changed string, number int, err error) {
 	if n := strings.Count(text, m.Old); n != 1 {
-		return "", "", 0, fmt.Errorf("%s: %s has the piece to replace %d times, not once", m.Name, m.File, n)
+		return "", 0, fmt.Errorf("%s: %s has the piece to replace %d times, not once", m.Name, m.File, n)
 	}
 	before, after := strings.Split(text, "\n"), strings.Split(strings.Replace(text, m.Old, m.New, 1), "\n")
 	if len(before) != len(after) {
-		return "", "", 0, fmt.Errorf("%s: it changes the number of lines", m.Name)
+		return "", 0, fmt.Errorf("%s: it changes the number of lines", m.Name)
 	}
 	number = -1
 	for i := range before {
@@ -33,14 +33,14 @@ func (m Mutant) line(text string) (old, changed string, number int, err error) {
 			continue
 		}
 		if number >= 0 {
-			return "", "", 0, fmt.Errorf("%s: it changes more than a line", m.Name)
+			return "", 0, fmt.Errorf("%s: it changes more than a line", m.Name)
 		}
-		old, changed, number = before[i], after[i], i
+		changed, number = after[i], i
 	}
 	if number < 0 {
-		return "", "", 0, fmt.Errorf("%s: it changes nothing", m.Name)
+		return "", 0, fmt.Errorf("%s: it changes nothing", m.Name)
 	}
-	return old, changed, number, nil
+	return changed, number, nil
 }
 
 // both returns a line that is the old one, or the changed one in a process that has the
@@ -59,7 +59,14 @@ func both(old, changed string, mutant int) (string, error) {
 		oldHead, oldCondition, end := condition(old)
 		newHead, newCondition, _ := condition(changed)
 		if newHead != oldHead {
-			return "", fmt.Errorf("no form for %q: it changes more than the condition", changed)
+			// What an if declares moves before it, to be changed there. The old value is worked
+			// out in any case, so that whoever counts steps counts the same ones.
+			name, value, declares := strings.Cut(strings.TrimPrefix(strings.TrimSpace(oldHead), "if "), " := ")
+			_, newValue, _ := strings.Cut(newHead, " := ")
+			if head != "if" || !declares || newCondition != oldCondition {
+				return "", fmt.Errorf("no form for %q: it changes more than a condition or what comes before it", changed)
+			}
+			return fmt.Sprintf("%s := %s if %s { %s = %s }; if %s%s", name, value, on, name, strings.TrimSuffix(newValue, "; "), oldCondition, end), nil
 		}
 		return fmt.Sprintf("%s(%s && (%s) || !%s && (%s))%s", oldHead, on, newCondition, on, oldCondition, end), nil
 	}
@@ -122,17 +129,15 @@ func overlay(root, folder string) (string, error) {
 	originals := maps.Clone(texts)
 	for i, m := range All {
 		path := filepath.Join(root, m.File)
-		old, changed, number, err := m.line(originals[path])
+		changed, number, err := m.line(originals[path])
 		if err != nil {
 			return "", err
 		}
-		line, err := both(old, changed, i+1)
+		// If another mutant has the same line, it is in what is the old one here.
+		lines := strings.Split(texts[path], "\n")
+		line, err := both(lines[number], changed, i+1)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", m.Name, err)
-		}
-		lines := strings.Split(texts[path], "\n")
-		if lines[number] != old {
-			return "", fmt.Errorf("%s: another mutant has the same line", m.Name)
 		}
 		lines[number] = line
 		texts[path] = strings.Join(lines, "\n")
