@@ -165,6 +165,7 @@ var Scenarios = []Scenario{
 	{Name: "invalidate, load", Threads: threads(do(loadTagged(0)), do(invalidate(), get(0)))},
 	{Name: "invalidate, replace", Before: do(setTagged(0)), Threads: threads(do(invalidate()), do(replaceTagged(0), get(0)))},
 	{Name: "invalidate, load, load", Threads: threads(do(loadTagged(0)), do(invalidate(), loadTagged(0)))},
+	{Name: "invalidate, load between two", Threads: threads(do(loadTagged(0)), do(invalidate(), loadTagged(0)), do(invalidate()))},
 	{Name: "invalidate during a load", Threads: threads(do(invalidate()), do(loadTagged(0)), do(loadTagged(0)))},
 	{Name: "invalidate, loads of two keys", Threads: threads(do(invalidate()), do(loadTagged(0)), do(loadTagged(1)))},
 	{Name: "invalidate, evict", Before: do(setTagged(0), setTagged(1)), Threads: threads(do(invalidate()), do(set(2)))},

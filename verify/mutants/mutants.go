@@ -243,6 +243,10 @@ var All = []Mutant{
 		"return f.entry, f.invalidated > 0 && b.since > f.began, nil", "return f.entry, f.invalidated > 0 && b.since > f.invalidated, nil",
 	},
 	{
+		"only the last invalidation counts for who came between two", "singleflight.go",
+		"return f.entry, f.invalidated > 0 && b.since > f.began, nil", "return f.entry, f.invalidated > 0 && b.since >= f.invalidated, nil",
+	},
+	{
 		"the purge passes over slots", "tags.go",
 		"\t\tn--\n", "\t\tn -= min(n, 2)\n",
 	},
