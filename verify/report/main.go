@@ -41,7 +41,6 @@ var layers = []layer{
 	{"invariants", "Tests with the whole state validated after every mutation.", ""},
 	{"fuzz", "Fuzz targets, with committed corpora: programs beside the model, policies, expiry beside exact arithmetic, keys, codecs, snapshots, and programs with their schedules.", "fuzzing"},
 	{"static", "checklocks on annotated fields; no user code is reached with a lock held, by a graph of calls.", "fields beside a lock"},
-	{"lockorder", "Tests with mutexes that know in which order they were taken: no two in both.", ""},
 	{"mutants", "Faults of one line each, which vet accepts: a check has to fail for each, and not by a panic or a time-out.", "planted faults of one line"},
 	{"faults", "Faults planted by property, each with the test that has to fail.", ""},
 	{"386", "The same tests where an int has 32 bits.", ""},
