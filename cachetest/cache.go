@@ -193,8 +193,10 @@ func CacheStatements() []CacheStatement {
 // A statement that may hang or end the process is checked in a process of its own:
 // the test's binary is started again for the calling test alone, up to this call. So
 // a test may call RunCache once, and what it does before is done again. A call that
-// does not return within two seconds hangs. Run under the race detector it shows what
-// a cache shares without a lock, too. With -short there are fewer rounds.
+// does not return within two seconds hangs; time in which the process stands still does
+// not count, and where GOARCH is not amd64 it is a minute, for emulators. Run under the
+// race detector it shows what a cache shares without a lock, too. With -short there are
+// fewer rounds.
 func RunCache(t *testing.T, factory func(testing.TB, CacheOptions) AnyCache[string], config CacheConfig) {
 	t.Helper()
 	onlyOnce(t)

@@ -50,7 +50,7 @@ type outcome struct {
 func (o *outcome) Error() string { return o.kind + ": " + o.says }
 
 // watchdog is after how long a call that says nothing hangs. A processor that is
-// emulated takes its time.
+// emulated takes its time: which one that may be is told from GOARCH alone.
 var watchdog = map[bool]time.Duration{false: 2 * time.Second, true: time.Minute}[runtime.GOARCH != "amd64"]
 
 // runCache checks statements, each in a test that run begins; isolate tells whether
