@@ -8,5 +8,6 @@
 //	metamorphic    one list of calls, and engines of which all must answer the same
 //	lockorder      no two locks are taken in both orders
 //	mutants        faults of one line that the checks have to notice
+//	overlay        other texts in the place of the project's files, for the two above
 //	report         makes docs/verification.md of the last run
 package verify

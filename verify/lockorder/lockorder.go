@@ -24,7 +24,6 @@ package lockorder
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -34,6 +33,7 @@ import (
 	"strings"
 
 	"github.com/locmem/locmem/verify/mutants"
+	"github.com/locmem/locmem/verify/overlay"
 )
 
 const (
@@ -77,9 +77,9 @@ func condition(line string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(line, "if "), " {")
 }
 
-// overlay writes the changed files into a folder, and returns the file that go build
+// changed writes the changed files into a folder, and returns the file that go build
 // -overlay takes.
-func overlay(root, folder string) (string, error) {
+func changed(root, folder string) (string, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return "", err
@@ -88,11 +88,12 @@ func overlay(root, folder string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	texts := map[string]string{"zz_inverted.go": switchFile}
+	texts := map[string]string{filepath.Join(root, "zz_inverted.go"): switchFile}
 	for _, e := range list {
-		text, read := texts[e.file]
+		path := filepath.Join(root, e.file)
+		text, read := texts[path]
 		if !read {
-			whole, err := os.ReadFile(filepath.Join(root, e.file))
+			whole, err := os.ReadFile(path)
 			if err != nil {
 				return "", err
 			}
@@ -101,22 +102,9 @@ func overlay(root, folder string) (string, error) {
 		if n := strings.Count(text, e.old); n != 1 {
 			return "", fmt.Errorf("%s has the piece %q %d times, not once", e.file, e.old, n)
 		}
-		texts[e.file] = strings.Replace(text, e.old, e.changed, 1)
+		texts[path] = strings.Replace(text, e.old, e.changed, 1)
 	}
-	replace := make(map[string]string)
-	for file, text := range texts {
-		own := filepath.Join(folder, filepath.Base(file))
-		if err := os.WriteFile(own, []byte(text), 0o600); err != nil {
-			return "", err
-		}
-		replace[filepath.Join(root, file)] = own
-	}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(folder, "overlay.json")
-	return file, os.WriteFile(file, text, 0o600)
+	return overlay.Write(folder, texts)
 }
 
 // Program is a test program of a package of the engine's module, whose mutexes know their
@@ -129,7 +117,7 @@ type Program struct {
 // Build makes the test program of the package in a folder of the project at root. The
 // program, and what it is made of, is written into another folder.
 func Build(ctx context.Context, root, pkg, into string) (Program, error) {
-	list, err := overlay(root, into)
+	list, err := changed(root, into)
 	if err != nil {
 		return Program{}, err
 	}

@@ -41,7 +41,7 @@ func TestEveryMutantChangesOneLineThatVetAccepts(t *testing.T) {
 		require.False(t, names[m.Name], m.Name)
 		names[m.Name] = true
 	}
-	list, err := overlay(root, t.TempDir())
+	list, err := schema(root, t.TempDir())
 	require.NoError(t, err)
 	command := exec.CommandContext(t.Context(), "go", "vet", "-overlay="+withoutTests(t, list), ".", "./evict")
 	command.Dir = root
@@ -78,7 +78,7 @@ func TestEveryMutantIsKilled(t *testing.T) {
 	}
 	t.Parallel()
 	folder := t.TempDir()
-	list, err := overlay(root, folder)
+	list, err := schema(root, folder)
 	require.NoError(t, err)
 	var chosen []Layer
 	for _, l := range Layers {

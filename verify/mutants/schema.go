@@ -3,7 +3,6 @@
 package mutants
 
 import (
-	"encoding/json"
 	"fmt"
 	"go/parser"
 	"go/token"
@@ -11,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/locmem/locmem/verify/overlay"
 )
 
 // variable is the environment variable that says which mutant a process has: its
@@ -108,9 +109,9 @@ var mutant, _ = strconv.Atoi(os.Getenv("` + variable + `"))
 func mutated(n int) bool { return mutant == n }
 `
 
-// overlay writes the files that have all mutants, of which each process chooses one,
+// schema writes the files that have all mutants, of which each process chooses one,
 // into a folder, and returns the file that go build -overlay takes.
-func overlay(root, folder string) (string, error) {
+func schema(root, folder string) (string, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return "", err
@@ -142,28 +143,12 @@ func overlay(root, folder string) (string, error) {
 		lines[number] = line
 		texts[path] = strings.Join(lines, "\n")
 	}
-	replace := make(map[string]string)
-	for path, text := range texts {
+	for path, text := range maps.Clone(texts) {
 		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.PackageClauseOnly)
 		if err != nil {
 			return "", err
 		}
-		name := file.Name.Name
-		own := filepath.Join(folder, name+"_"+filepath.Base(path))
-		if err := os.WriteFile(own, []byte(text), 0o600); err != nil {
-			return "", err
-		}
-		replace[path] = own
-		choice := filepath.Join(folder, name+"_mutated.go")
-		if err := os.WriteFile(choice, fmt.Appendf(nil, switchFile, name), 0o600); err != nil {
-			return "", err
-		}
-		replace[filepath.Join(filepath.Dir(path), "zz_mutated.go")] = choice
+		texts[filepath.Join(filepath.Dir(path), "zz_mutated.go")] = fmt.Sprintf(switchFile, file.Name.Name)
 	}
-	list, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(folder, "overlay.json")
-	return file, os.WriteFile(file, list, 0o600)
+	return overlay.Write(folder, texts)
 }

@@ -19,5 +19,5 @@ var track = []found{
 	{"A listener that ended its goroutine between boarding a flight and starting it left the key without a loader.", "table of adversarial callbacks", "`TestAdversary`"},
 	{"Who had given up delivering still looked at the outbox, beside the next one.", "race detector under yield", "`TestEachListenerHearsOfEachEventOnce`"},
 	{"Two tests shared a variable with loaders and listeners that outlived them.", "race detector under yield", "`TestCloseFromEveryFunctionOfTheUser`"},
-	{"The suite for caches took one that was slow on a busy machine for one that hangs, and let its waiters go before they waited.", "race detector on a busy machine", "`TestEveryFaultOfACacheIsNoticed`, eight at a time"},
+	{"The suite for caches took one that was slow on a busy machine for one that hangs, and let its waiters go before they waited.", "race detector on a busy machine", "`TestEveryFaultOfACacheIsNoticed`, four copies at once"},
 }
